@@ -1,0 +1,1 @@
+"""Plain values and rules that every other room uses: no torch, no Qt."""

@@ -1,0 +1,1 @@
+"""Pictures, data sets and what turns them into a network's input."""

@@ -1,0 +1,1 @@
+"""Widgets that know values, not networks."""

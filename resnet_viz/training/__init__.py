@@ -1,0 +1,1 @@
+"""Training: a generator of events, without Qt, and the folders it writes."""
