@@ -189,5 +189,6 @@ QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 QStatusBar {{ background: {theme.panel}; border-top: 1px solid {theme.line}; }}
 QStatusBar::item {{ border: none; }}
-QToolBar {{ background: {theme.panel}; border: none; border-bottom: 1px solid {theme.line}; spacing: 8px; padding: 8px; }}
+QToolBar {{
+    background: {theme.panel}; border: none; border-bottom: 1px solid {theme.line}; spacing: 8px; padding: 8px; }}
 """

@@ -139,7 +139,7 @@ class _Trainer:
             logits = self.net(normalise(images, self.normalization))  # (N, classes)
         loss = nn.functional.cross_entropy(logits.float(), labels)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.step += 1
         return loss.item(), int((logits.argmax(1) == labels).sum())
@@ -188,7 +188,7 @@ class _Trainer:
         )
 
     def _restore(self, state: dict[str, object]) -> None:
-        self.net.load_state_dict(state["net"])  # type: ignore[arg-type]
+        self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
         self.generator.set_state(state["generator"])  # type: ignore[arg-type]
         torch.set_rng_state(state["rng"])  # type: ignore[arg-type]

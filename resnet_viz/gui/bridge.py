@@ -1,0 +1,73 @@
+"""The one way between threads: requests go out through a LatestRunner, answers come back as a signal.
+
+The worker's handler imports torch when the first request reaches it, so the window is on
+screen long before; nothing in this module knows torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
+
+from resnet_viz.core.token import CancelToken
+from resnet_viz.jobs.latest import LatestRunner, Outcome
+
+Handler = Callable[[object, CancelToken, Callable[[float], None]], object]
+
+
+def network_handler() -> Handler:
+    """Return a handler that makes its workbench, and imports torch, with the first request.
+
+    The workbench lives on the worker's thread only, which owns every network.
+    """
+    benches: list[Handler] = []
+
+    def handle(request: object, token: CancelToken, progress: Callable[[float], None]) -> object:
+        if not benches:
+            from resnet_viz.session.service import Workbench
+
+            benches.append(Workbench().handle)
+        return benches[0](request, token, progress)
+
+    return handle
+
+
+class Bridge(QObject):
+    """Carries requests to a worker thread and answers back to the window's thread.
+
+    ``arrived`` carries an :class:`Outcome` whose ticket is still the newest of its kind; an
+    answer that something newer has overtaken is dropped here, in the window's thread, after
+    the last moment at which it could become stale.
+    """
+
+    arrived = pyqtSignal(object)
+    _crossed = pyqtSignal(object)
+
+    def __init__(self, handler: Handler, name: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._crossed.connect(self._on_crossed, Qt.ConnectionType.QueuedConnection)
+        self._open = True
+        self._runner = LatestRunner(handler, self._deliver, name=name)
+
+    def ask(self, kind: str, request: object) -> int:
+        """Send a request; the answer to an older one of the same kind will not be shown."""
+        return self._runner.submit(kind, request)
+
+    def cancel(self, kind: str) -> None:
+        """Give up the request of this kind, waiting or running."""
+        self._runner.cancel(kind)
+
+    def close(self) -> None:
+        """Stop the worker; nothing is delivered any more."""
+        self._open = False
+        self._runner.close()
+
+    def _deliver(self, outcome: Outcome) -> None:
+        if self._open:
+            self._crossed.emit(outcome)
+
+    @pyqtSlot(object)
+    def _on_crossed(self, outcome: Outcome) -> None:
+        if self._open and self._runner.is_current(outcome.kind, outcome.ticket):
+            self.arrived.emit(outcome)
