@@ -108,7 +108,8 @@ def gradient(top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Pixels:
 
 
 def _points(points: list[tuple[float, float]]) -> NDArray[np.int32]:
-    return np.rint(np.array(points) * OVERSAMPLING).astype(np.int32)
+    scaled: NDArray[np.int32] = np.rint(np.array(points) * OVERSAMPLING).astype(np.int32)
+    return scaled
 
 
 def polygon(image: Pixels, points: list[tuple[float, float]], colour: tuple[int, int, int]) -> None:

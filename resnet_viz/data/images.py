@@ -3,9 +3,6 @@
 Files come from anywhere, so the header is read first and the size checked before a pixel is
 decoded, a truncated file is an error (never a half-grey picture), and whatever a decoder
 raises on damaged bytes leaves this module as a :class:`PictureError`.
-
-Pillow's formats are opened by their signature, not through ``Image.open``: its limit for
-decompression bombs is a global number that only warns, and the limit here is this module's.
 """
 
 from __future__ import annotations
@@ -15,26 +12,17 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, JpegImagePlugin
 
 from resnet_viz.core.errors import PictureError
 from resnet_viz.core.types import U8, ImageInput
 
+from .decoders import FORMATS, foreign, opener_for, quiet
 from .tones import mark_depth, to_rgb
 
 MAX_PIXELS = 50_000_000
@@ -46,31 +34,6 @@ MAX_SIDE_PX = 32_767
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif")
 """Endings by which a folder's pictures are found, lower case; files are told apart by contents."""
 
-FORMATS = "PNG, JPEG, WebP, BMP, TIFF or GIF"
-
-_Opener = Callable[[IO[bytes]], ImageFile.ImageFile]
-# JpegImageFile itself and not the registered factory: that one turns a phone's multi-picture
-# JPEG into another class and warns about damaged ones; the first picture is what is wanted
-_SIGNATURES: tuple[tuple[bytes, _Opener], ...] = (
-    (rb"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (rb"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-    (rb"RIFF....WEBP", WebPImagePlugin.WebPImageFile),
-    (rb"BM", BmpImagePlugin.BmpImageFile),
-    (rb"(II[*+]\x00|MM\x00[*+])", TiffImagePlugin.TiffImageFile),
-    (rb"GIF8[79]a", GifImagePlugin.GifImageFile),
-)
-_OTHERS: tuple[tuple[bytes, str], ...] = (
-    (rb"....ftyp(heic|heix|hevc|mif1|msf1)", "a HEIC picture"),
-    (rb"....ftypavi[fs]", "an AVIF picture"),
-    (rb"....ftyp", "a film"),
-    (rb"\x1aE\xdf\xa3|RIFF....AVI ", "a film"),
-    (rb"%PDF", "a PDF document"),
-    (rb"8BPS", "a Photoshop document"),
-    (rb"\x00\x00\x00\x0cjP|\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (rb"\x00\x00\x01\x00", "an icon file"),
-    (rb"PK\x03\x04", "a ZIP archive"),
-    (rb"(?i)\s*<(!doctype html|html)", "a web page"),
-)
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -227,9 +190,9 @@ def _open_header(stream: IO[bytes], source: str) -> ImageFile.ImageFile:
         raise PictureError(f"{source} cannot be read ({_reason(error)}). Choose another picture.") from error
     if not head:
         raise PictureError(f"{source} is empty. Choose another picture.")
-    opener = next((opener for signature, opener in _SIGNATURES if re.match(signature, head, re.DOTALL)), None)
+    opener = opener_for(head)
     if opener is None:
-        raise PictureError(_foreign(head, source))
+        raise PictureError(foreign(head, source))
     try:
         with warnings.catch_warnings():
             # a damaged tag is no reason to warn on stderr: either the pixels are there or an error follows
@@ -262,7 +225,8 @@ def _decode(image: ImageFile.ImageFile, source: str) -> tuple[U8, str]:
             warnings.filterwarnings("ignore", module="PIL")
             notes = [_frame_note(image)]
             mark_depth(image)
-            image.load()
+            with quiet(image):
+                image.load()
             pixels, tone = to_rgb(image)
             turn = _UPRIGHT.get(_orientation(image))
     except Exception as error:  # decoders raise anything from struct.error to MemoryError on damaged bytes
@@ -294,15 +258,3 @@ def _damaged(source: str) -> PictureError:
     return PictureError(
         f"{source} is damaged or cut short and cannot be read whole. Get the file again, or choose another picture."
     )
-
-
-def _foreign(head: bytes, source: str) -> str:
-    """Say what a file is that no decoder here reads."""
-    if re.search(rb"(?i)<svg[\s>]", head):
-        return f"{source} is an SVG drawing, which only the window can draw. Open it there, or save it as PNG."
-    for signature, what in _OTHERS:
-        if re.match(signature, head, re.DOTALL):
-            return f"{source} is {what}, which cannot be read. Save it as PNG or JPEG and open that."
-    printable = sum(byte >= 32 or byte in b"\t\n\r" for byte in head)
-    what = "text, not a picture" if printable == len(head) and b"\x7f" not in head else "not a picture"
-    return f"{source} is {what}. Choose a {FORMATS} file."

@@ -1,0 +1,122 @@
+"""Moving along a folder or a data set, picture by picture; nothing is decoded before it is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from resnet_viz.core.errors import DataError, PictureError
+from resnet_viz.core.token import NEVER, CancelToken
+from resnet_viz.core.types import I64, U8, ImageInput
+
+from . import layouts
+from .datasets import locate
+from .images import SUFFIXES, list_pictures
+
+
+class BrowsedSet:
+    """A row of pictures, with their true labels where they are known.
+
+    Attributes:
+        title: for people: "cifar10 . test".
+        classes: names by label, empty for a plain folder.
+        folder: where it was found.
+    """
+
+    def __init__(self, source: layouts.Source, folder: Path) -> None:
+        self._source = source
+        self.folder = folder
+        self.classes = source.classes
+        self.title = f"{source.title} · {source.part}" if source.part else source.title
+        self._order: I64 = np.arange(len(source.labels), dtype=np.int64)
+        if isinstance(source, layouts.SheetSource):
+            # one of each class, then the next of each: 1,000 airplanes in a row show little
+            self._order = np.lexsort((source.labels, source.places)).astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def item(self, index: int) -> ImageInput:
+        """Return one picture with its label.
+
+        Raises:
+            PictureError: if this picture cannot be read; the others still can.
+            IndexError: if there is no such picture.
+        """
+        return self._source.item(self._at(index))
+
+    def thumbnail(self, index: int, side: int = 96) -> U8:
+        """Return one picture, uint8 (H, W, 3), its longer side at most ``side``; raises like :meth:`item`."""
+        return self._source.thumbnail(self._at(index), side)
+
+    def name(self, index: int) -> str:
+        """Return what one picture is called, without decoding it."""
+        return self._source.name(self._at(index))
+
+    def label(self, index: int) -> str | None:
+        """Return one picture's true class, None if unknown, without decoding it."""
+        number = int(self._source.labels[self._at(index)])
+        return self.classes[number] if 0 <= number < len(self.classes) else None
+
+    def index_of(self, path: str) -> int | None:
+        """Return where a file stands in the row, None if it is not in it."""
+        if not isinstance(self._source, layouts.FileSource):
+            return None
+        wanted = Path(path).absolute()
+        for index, found in enumerate(self._source.paths):
+            if found.absolute() == wanted:
+                return index
+        return None
+
+    def _at(self, index: int) -> int:
+        if not 0 <= index < len(self._order):
+            raise IndexError(f"picture {index} of {len(self._order)}")
+        return int(self._order[index])
+
+
+def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> BrowsedSet:
+    """Open a folder of pictures or a data set for browsing.
+
+    Args:
+        data: an id or folder as for :func:`.datasets.load`, a plain folder of pictures, or
+            one picture, whose folder is opened.
+        split: the part that is wanted; the other one where it is missing.
+        token: looked at while class folders are listed.
+
+    Raises:
+        DataError: if there is nothing to browse.
+    """
+    folder, known = locate(data)
+    if folder.is_file() and folder.suffix.lower() in SUFFIXES:
+        return BrowsedSet(_plain(folder.parent), folder.parent)
+    other = "train" if split == "test" else "test"
+    for part in (split, other):
+        try:
+            found = layouts.open_arrays(folder, part, known)
+        except DataError:
+            if part == other:
+                raise
+            continue
+        if found is None and folder.is_dir():
+            found = layouts.open_split(folder, part, token)
+        if found is not None and len(found.labels):
+            return BrowsedSet(found, folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder.name} is neither a folder nor a picture. Choose a folder of pictures.")
+    sheets = layouts.open_sheets(folder)
+    if sheets is not None:
+        return BrowsedSet(sheets, folder)
+    try:
+        # before class folders: a folder of photographs often has other folders in it
+        return BrowsedSet(_plain(folder), folder)
+    except PictureError as error:
+        classes = layouts.open_classes(folder, token, empty=False)
+        if classes is None:
+            raise DataError(str(error)) from error
+        return BrowsedSet(classes, folder)
+
+
+def _plain(folder: Path) -> layouts.FileSource:
+    paths = list_pictures(folder)
+    return layouts.FileSource(folder.name, paths, (), np.full(len(paths), -1, np.int64))
