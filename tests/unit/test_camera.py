@@ -1,0 +1,94 @@
+"""A camera that is missing, broken, slow or fine, played by stand-ins for OpenCV's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from resnet_viz.core.errors import PictureError
+from resnet_viz.data import camera
+from resnet_viz.data.camera import grab_frame
+
+
+class FakeCamera:
+    """Answers like cv2.VideoCapture; BGR frames get brighter as a real one's exposure settles."""
+
+    opened = True
+    good = True
+    wait_s = 0.0
+    released = 0
+
+    def __init__(self, index: int) -> None:
+        time.sleep(self.wait_s)
+        self.frames = 0
+
+    def isOpened(self) -> bool:
+        return self.opened
+
+    def read(self) -> tuple[bool, Any]:
+        self.frames += 1
+        return self.good, np.full((4, 6, 3), (10 * self.frames, 1, 2), np.uint8) if self.good else None
+
+    def release(self) -> None:
+        type(self).released += 1
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeCamera]:
+    kind = type("Fake", (FakeCamera,), {})
+    monkeypatch.setattr(cv2, "VideoCapture", kind)
+    monkeypatch.setattr(camera.sys, "platform", "test")  # skips the look into /dev
+    return kind
+
+
+def test_a_picture_after_warming_up_in_rgb(fake: type[FakeCamera]) -> None:
+    image = grab_frame()
+    assert image.pixels[0, 0].tolist() == [2, 1, 10 * (camera.WARM_UP_FRAMES + 1)]
+    assert image.source == "camera" and fake.released == 1
+
+
+@pytest.mark.parametrize("broken", ["opened", "good"])
+def test_a_camera_that_gives_nothing(fake: type[FakeCamera], broken: str) -> None:
+    setattr(fake, broken, False)
+    with pytest.raises(PictureError, match="Camera 3 gives no picture"):
+        grab_frame(3)
+    assert fake.released == 1
+
+
+def test_a_driver_that_raises(fake: type[FakeCamera], monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(self: FakeCamera) -> None:
+        raise cv2.error("driver")
+
+    monkeypatch.setattr(fake, "read", crash)
+    with pytest.raises(PictureError, match="gives no picture"):
+        grab_frame()
+    assert fake.released == 1
+
+
+def test_a_driver_that_does_not_answer_is_given_up_and_let_go(fake: type[FakeCamera]) -> None:
+    fake.wait_s = 0.5
+    start = time.perf_counter()
+    with pytest.raises(PictureError, match="does not answer within 0 seconds"):
+        grab_frame(timeout_s=0.1)
+    assert time.perf_counter() - start < 0.4
+    for thread in threading.enumerate():
+        if thread.name == "camera":
+            thread.join(5)
+    assert fake.released == 1  # the late camera was not kept
+
+
+def test_no_camera_is_said_quietly(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(camera.sys, "platform", "linux")
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
+    with pytest.raises(PictureError, match="There is no camera"):
+        grab_frame()
+    monkeypatch.setattr(camera.sys, "platform", "test")
+    with pytest.raises(PictureError, match="Camera 97 gives no picture"):
+        grab_frame(97)  # OpenCV itself, which writes to stderr unless it is told not to
+    assert capfd.readouterr().err == ""
