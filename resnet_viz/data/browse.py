@@ -11,8 +11,8 @@ from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import I64, U8, ImageInput
 
 from . import layouts
-from .datasets import locate
 from .images import SUFFIXES, list_pictures
+from .places import known_sets, locate
 
 
 class BrowsedSet:
@@ -101,6 +101,7 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
         if found is None and folder.is_dir():
             found = layouts.open_split(folder, part, token)
         if found is not None and len(found.labels):
+            found.title = known_sets.get(known).title if known else found.title
             return BrowsedSet(found, folder)
     if not folder.is_dir():
         raise DataError(f"{folder.name} is neither a folder nor a picture. Choose a folder of pictures.")

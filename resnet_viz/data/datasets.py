@@ -1,51 +1,21 @@
-"""Labelled data sets as arrays of bytes: finding them by id or folder, and loading a whole part."""
+"""Labelled data sets as arrays of bytes: a whole part, or a large one piece by piece."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from resnet_viz.core.errors import DataError, PictureError
-from resnet_viz.core.paths import assets_dir, runs_dir
-from resnet_viz.core.registry import Registry
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import I64, U8, Fit
 
 from . import labels as names
 from . import layouts, readers
+from .places import known_sets, locate
 from .transforms import luma, prepare_pixels
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetSpec:
-    """A data set that has an id.
-
-    Attributes:
-        id: what the command line takes, for example ``"cifar10"``; class names by the same id.
-        title: for people.
-        folders: names under which its folder is looked for.
-    """
-
-    id: str
-    title: str
-    folders: tuple[str, ...]
-
-
-datasets: Registry[DatasetSpec] = Registry("data set")
-"""All data sets by id; none is downloaded, each is looked for in :func:`roots`."""
-
-for _spec in (
-    DatasetSpec("cifar10", "CIFAR-10", ("cifar10", "cifar-10-batches-py", "cifar-10-batches-bin")),
-    DatasetSpec("cifar100", "CIFAR-100", ("cifar100", "cifar-100-python", "cifar-100-binary")),
-    DatasetSpec("fashionmnist", "FashionMNIST", ("fashionmnist", "FashionMNIST", "fashion-mnist")),
-    DatasetSpec("mnist", "MNIST", ("mnist", "MNIST")),
-    DatasetSpec("catdog", "Cats and dogs", ("catdog", "catanddog")),
-):
-    datasets.add(_spec.id, _spec)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,42 +52,6 @@ def load_arrays(data: str, split: str) -> ArraySet:
     return ArraySet(images, found.labels, classes, Path(data).name)
 
 
-def roots() -> tuple[Path, ...]:
-    """Return the folders in which data sets are looked for by id, in this order.
-
-    They are ``RESNET_VIZ_DATA``, the user's data folder, ``data`` in the working folder, and
-    ``shared/data`` beside a checkout.
-    """
-    given = os.environ.get("RESNET_VIZ_DATA")
-    beside = assets_dir().parent.parent / "shared" / "data"
-    return (*([Path(given)] if given else []), runs_dir().parent / "data", Path("data"), beside)
-
-
-def locate(data: str) -> tuple[Path, str]:
-    """Return a data set's folder, and its id where it was named by its id (else empty).
-
-    Raises:
-        DataError: if there is neither such a folder nor such a data set; says where to put it.
-    """
-    key = names.plain(data)
-    if key not in datasets or Path(data).name != data:  # "./cifar10" is a folder, "cifar10" an id
-        path = Path(data).expanduser()
-        if not path.exists():
-            known = ", ".join(datasets.ids())
-            raise DataError(f"There is no folder {data}. Give a folder of class folders, or one of {known}.")
-        return path, ""
-    for root in roots():
-        for name in datasets.get(key).folders:
-            if (root / name).is_dir():
-                return root / name, key
-    if Path(data).is_dir():
-        return Path(data), key
-    raise DataError(
-        f"{datasets.get(key).title} is not on this machine. Put its folder at {runs_dir().parent / 'data' / key}, "
-        "or name its folder instead of the id."
-    )
-
-
 def load(
     data: str,
     split: str = "test",
@@ -131,7 +65,7 @@ def load(
     """Load one part of a data set into memory.
 
     Args:
-        data: an id of :data:`datasets`, or a folder: class folders (``DIR/CLASS/*``), parts
+        data: an id of :data:`.places.known_sets`, or a folder: class folders (``DIR/CLASS/*``), parts
             of them (``DIR/{train,test}/CLASS/*``), CIFAR's python or binary batches, IDX
             files, ``train.npz`` and ``test.npz``, or contact sheets.
         split: ``"test"`` or ``"train"``. Plain class folders know no parts: all of them is
@@ -151,25 +85,74 @@ def load(
         DataError: if the data set is missing, has fewer than two classes or an empty one, or
             does not fit into memory.
     """
-    if split not in layouts.SPLITS:
-        raise DataError(f"There is no part '{split}'. Choose test or train.")
     source = _open(data, split, token)
     count = len(source.labels)
+    stack = _stack(source, data, size, token)
+    if stack is not None and (size is None or stack.shape[1:3] == (size, size)):
+        images = stack if channels == 3 else _grey(stack)
+        return ArraySet(images, source.labels, source.classes, source.title)
+    fitting = _Fitting(source, stack, data, size, kind, channels)
+    if size is not None:
+        _check_memory(data, count, size, channels)
+    found = fitting.run(range(count), token, progress)
+    _check_classes(source, data, found.labels)
+    return found
+
+
+def load_pieces(
+    data: str,
+    split: str = "test",
+    *,
+    size: int,
+    token: CancelToken = NEVER,
+    kind: str = "square",
+    channels: int = 3,
+    pictures: int = 2048,
+) -> Iterator[ArraySet]:
+    """Load a data set that may be larger than the memory, ``pictures`` at a time.
+
+    Args:
+        data: as for :func:`load`, with ``split``, ``size``, ``kind`` and ``channels``.
+        split: the part.
+        size: side to which every picture is fitted.
+        token: looked at before each picture.
+        kind: default crop.
+        channels: 3 or 1.
+        pictures: how many in each piece; the last has fewer, and so has one with unreadable files.
+
+    Yields:
+        ArraySets in order, together what :func:`load` returns. A piece may lack classes.
+
+    Raises:
+        DataError: as :func:`load`, except that no memory limit applies to a folder of files.
+    """
+    source = _open(data, split, token)
+    fitting = _Fitting(source, _stack(source, data, size, token), data, size, kind, channels)
+    count = len(source.labels)
+    for start in range(0, count, pictures):
+        yield fitting.run(range(start, min(start + pictures, count)), token)
+
+
+def _stack(source: layouts.Source, data: str, size: int | None, token: CancelToken) -> U8 | None:
+    if isinstance(source, layouts.FileSource):
+        return None
+    _check_memory(data, len(source.labels), size or readers.TILE_PX, 3)
+    return source.stack(token)
+
+
+def _open(data: str, split: str, token: CancelToken) -> layouts.Source:
+    """Find a labelled data set and check that it can be learned or measured on."""
+    if split not in layouts.SPLITS:
+        raise DataError(f"There is no part '{split}'. Choose test or train.")
+    source = _find(data, split, token)
     if len(source.classes) < 2:
         only = f"only the class {source.classes[0]}" if source.classes else "no classes"
         raise DataError(f"{data} has {only}. Give a folder with a folder of pictures for each class, two at least.")
     _check_classes(source, data)
-    stack = None
-    if not isinstance(source, layouts.FileSource):
-        _check_memory(data, count, size or readers.TILE_PX, 3)
-        stack = source.stack(token)
-    if stack is not None and (size is None or stack.shape[1:3] == (size, size)):
-        images = stack if channels == 3 else _grey(stack)
-        return ArraySet(images, source.labels, source.classes, source.title)
-    return _fit_all(source, stack, data, size, kind, channels, token, progress)
+    return source
 
 
-def _open(data: str, split: str, token: CancelToken) -> layouts.Source:
+def _find(data: str, split: str, token: CancelToken) -> layouts.Source:
     folder, known = locate(data)
     found = (
         layouts.open_arrays(folder, split, known)
@@ -177,6 +160,7 @@ def _open(data: str, split: str, token: CancelToken) -> layouts.Source:
         or (layouts.open_sheets(folder) if folder.is_dir() else None)
     )
     if found is not None:
+        found.title = known_sets.get(known).title if known else found.title
         return found
     if folder.is_dir():
         other = "train" if split == "test" else "test"
@@ -214,47 +198,50 @@ def _grey(images: U8) -> U8:
     return np.concatenate(parts)[..., None]
 
 
-def _fit_all(
-    source: layouts.Source,
-    stack: U8 | None,
-    data: str,
-    size: int | None,
-    kind: str,
-    channels: int,
-    token: CancelToken,
-    progress: Callable[[float], None] | None,
-) -> ArraySet:
-    """Decode and fit picture by picture into one array."""
-    count = len(source.labels)
-    images: U8 | None = None
-    kept: list[int] = []
-    skipped: list[str] = []
-    for index in range(count):
-        token.check()
-        if progress is not None and index % 64 == 0:
-            progress(index / count)
-        try:
-            pixels = source.item(index).pixels if stack is None else stack[index]
-        except PictureError as error:
-            skipped.append(str(error))
-            continue
-        if size is not None:
-            pixels = prepare_pixels(pixels, Fit(), size=size, kind=kind, channels=channels)
-        elif channels == 1:
-            pixels = luma(pixels)[..., None]
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Decodes pictures of one source and fits them into one array."""
+
+    source: layouts.Source
+    stack: U8 | None
+    data: str
+    size: int | None
+    kind: str
+    channels: int
+
+    def run(self, part: range, token: CancelToken, progress: Callable[[float], None] | None = None) -> ArraySet:
+        """Return the pictures of ``part`` that can be read; the others are listed in ``skipped``."""
+        images: U8 | None = None
+        kept: list[int] = []
+        skipped: list[str] = []
+        for number, index in enumerate(part):
+            token.check()
+            if progress is not None and number % 64 == 0:
+                progress(number / len(part))
+            try:
+                pixels = self._pixels(index)
+            except PictureError as error:
+                skipped.append(str(error))
+                continue
+            if images is None:
+                _check_memory(self.data, len(part), max(pixels.shape[:2]), self.channels)
+                images = np.empty((len(part), *pixels.shape), np.uint8)
+            if pixels.shape != images.shape[1:]:
+                sizes = f"{images.shape[2]} x {images.shape[1]} and {pixels.shape[1]} x {pixels.shape[0]}"
+                raise DataError(f"The pictures in {self.data} differ in size ({sizes}). Choose a size to fit them to.")
+            images[len(kept)] = pixels
+            kept.append(index)
         if images is None:
-            _check_memory(data, count, max(pixels.shape[:2]), channels)
-            images = np.empty((count, *pixels.shape), np.uint8)
-        if pixels.shape != images.shape[1:]:
-            sizes = f"{images.shape[2]} x {images.shape[1]} and {pixels.shape[1]} x {pixels.shape[0]}"
-            raise DataError(f"The pictures in {data} differ in size ({sizes}). Choose a size to fit them to.")
-        images[len(kept)] = pixels
-        kept.append(index)
-    labels: I64 = source.labels[kept]
-    _check_classes(source, data, labels)
-    if images is None:
-        raise DataError(f"No picture in {data} can be read. Get the data set again.")
-    return ArraySet(images[: len(kept)], labels, source.classes, source.title, tuple(skipped))
+            side = self.size or 1
+            images = np.empty((0, side, side, self.channels), np.uint8)
+        labels: I64 = self.source.labels[kept]
+        return ArraySet(images[: len(kept)], labels, self.source.classes, self.source.title, tuple(skipped))
+
+    def _pixels(self, index: int) -> U8:
+        pixels = self.source.item(index).pixels if self.stack is None else self.stack[index]
+        if self.size is not None:
+            return prepare_pixels(pixels, Fit(), size=self.size, kind=self.kind, channels=self.channels)
+        return luma(pixels)[..., None] if self.channels == 1 else pixels
 
 
 def align(data: ArraySet, classes: Sequence[str]) -> ArraySet:

@@ -54,17 +54,9 @@ def scale_values(values: NDArray[np.int32] | NDArray[np.float32]) -> tuple[U8, s
     Returns:
         uint8 (H, W), and the rule as a note.
     """
-    # one copy in double precision: 32-bit integers do not fit into float32
-    array = np.asarray(values, dtype=np.float64)
-    finite = np.isfinite(array)
-    notes = []
-    if not finite.all():
-        notes.append("values that are no numbers are black")
-        inside = array[finite]
-        low, high = (float(inside.min()), float(inside.max())) if inside.size else (0.0, 0.0)
-        array = np.nan_to_num(array, nan=low, posinf=high, neginf=low)
-    low, high = float(array.min()), float(array.max())
-    whole = np.issubdtype(np.asarray(values).dtype, np.integer)
+    whole = np.issubdtype(values.dtype, np.integer)
+    finite = values if whole else values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     if low >= 0 and high <= 1 and not whole:
         limits, rule = (0.0, 1.0), "float values 0 to 1 scaled to 0 to 255"
     elif low >= 0 and high <= 255:
@@ -74,10 +66,14 @@ def scale_values(values: NDArray[np.int32] | NDArray[np.float32]) -> tuple[U8, s
     else:
         limits, rule = (low, high), f"values {low:.6g} to {high:.6g} scaled to 0 to 255"
     span = (limits[1] - limits[0]) or 1.0
-    # divided before it is multiplied: a span near the largest double must not overflow
-    grey = np.rint((array / span - limits[0] / span) * 255.0).clip(0, 255).astype(np.uint8)
-    grey[np.isnan(np.asarray(values))] = 0
-    return grey, ", ".join([rule, *notes])
+    grey = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), 64):
+        # in double precision, which holds every 32-bit value, but only some rows at a time
+        rows = values[start : start + 64].astype(np.float64)
+        rows = np.nan_to_num(rows, nan=-np.inf, posinf=high, neginf=low)
+        rows[rows == -np.inf] = limits[0]  # NaN
+        grey[start : start + 64] = np.rint((rows - limits[0]) / span * 255.0).clip(0, 255)
+    return grey, rule if finite.size == values.size else f"{rule}, values that are no numbers are black"
 
 
 def _sixteen(image: Image.Image) -> tuple[U8, list[str]]:

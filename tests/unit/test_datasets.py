@@ -18,9 +18,10 @@ from PIL import Image
 from resnet_viz.core.errors import Cancelled, DataError, PictureError
 from resnet_viz.core.paths import runs_dir
 from resnet_viz.core.token import CancelToken
-from resnet_viz.data import datasets, readers
+from resnet_viz.data import places, readers
 from resnet_viz.data.browse import browse
-from resnet_viz.data.datasets import ArraySet, align, load, load_arrays, locate
+from resnet_viz.data.datasets import ArraySet, align, load, load_arrays, load_pieces
+from resnet_viz.data.places import locate
 
 RNG = np.random.default_rng(0)
 TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -136,6 +137,20 @@ def test_memory_is_counted_before_it_is_taken(tmp_path: Path, monkeypatch: pytes
     assert len(load(str(tmp_path), size=63).labels) == 4
     with pytest.raises(DataError, match="has 4 pictures; at 64 pixels they take"):
         load(str(tmp_path), size=64)
+
+
+def test_pieces_together_are_the_whole_whatever_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class_folders(tmp_path, ("a", "b"), 5)
+    (tmp_path / "a" / "2.png").write_bytes(b"")
+    whole = load(str(tmp_path), size=16)
+    monkeypatch.setattr(readers, "MAX_BYTES", 5 * 16 * 16 * 3)
+    with pytest.raises(DataError, match="has 10 pictures"):
+        load(str(tmp_path), size=16)
+    pieces = list(load_pieces(str(tmp_path), size=16, pictures=4))
+    assert [len(piece.labels) for piece in pieces] == [3, 4, 2]
+    assert np.array_equal(np.concatenate([piece.images for piece in pieces]), whole.images)
+    assert np.array_equal(np.concatenate([piece.labels for piece in pieces]), whole.labels)
+    assert sum((piece.skipped for piece in pieces), ()) == whole.skipped != ()
 
 
 def test_cancel_and_progress(tmp_path: Path) -> None:
@@ -441,7 +456,7 @@ def test_development_data(shared_data: Path) -> None:
 
 
 def test_where_an_id_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "assets_dir", lambda: tmp_path / "checkout" / "assets")
+    monkeypatch.setattr(places, "assets_dir", lambda: tmp_path / "checkout" / "assets")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="CIFAR-10 is not on this machine") as caught:
         locate("cifar10")
@@ -452,6 +467,10 @@ def test_where_an_id_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (root / "cifar-10-batches-py").mkdir(parents=True)
         assert locate("CIFAR-10")[0].resolve() == root / "cifar-10-batches-py"
     assert locate("cifar10")[1] == "cifar10"
+    batch = cifar_batch()[2]
+    (tmp_path / "given" / "cifar-10-batches-py" / "test_batch").write_bytes(python2(batch))
+    assert load("cifar10", size=None).title == "CIFAR-10"
+    assert browse("cifar10").title == "CIFAR-10 · test"
     (tmp_path / "cifar10").mkdir()
     assert locate("./cifar10") == (Path("cifar10"), "")
     with pytest.raises(DataError, match="one of cifar10, cifar100"):

@@ -317,6 +317,23 @@ def test_missing_folder_device_and_unreadable(tmp_path: Path, monkeypatch: pytes
         load_image(path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files by Linux's /proc")
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    for name, data in samples().items():
+        (tmp_path / name).write_bytes(data)
+        (tmp_path / f"{name} half").write_bytes(data[: len(data) // 2])
+    (tmp_path / "text").write_text("text")
+    before = os.listdir("/proc/self/fd")
+    kept = []
+    for path in tmp_path.iterdir():
+        for read in (load_image, size_of, lambda path: load_thumbnail(path, 8)):
+            try:
+                kept.append(read(path))
+            except PictureError as error:
+                kept.append(error)  # with its traceback, so that nothing is closed by chance
+    assert os.listdir("/proc/self/fd") == before
+
+
 def samples() -> dict[str, bytes]:
     """Small valid files of every format and several compressions."""
     image = Image.fromarray(RGB)
