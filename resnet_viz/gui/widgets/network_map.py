@@ -1,0 +1,376 @@
+"""The network map: the one picture of the net that every workspace shows (DESIGN section 1)."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import (
+    QEvent,
+    QPointF,
+    Qt,
+    QTimer,
+    pyqtSignal,
+)
+from PyQt6.QtGui import (
+    QFocusEvent,
+    QHelpEvent,
+    QHideEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QWheelEvent,
+)
+from PyQt6.QtWidgets import QApplication, QToolTip, QWidget
+
+from resnet_viz.core.types import ModelCard
+
+from .map_cursor import Cursor, Step, move
+from .map_geometry import Hit, hit_test
+from .map_growth import Growth
+from .map_layout import content_width
+from .map_marks import Marks
+from .map_picture import MapPicture
+from .map_text import arc_tip, block_tip, layer_tip, spoken, tr
+
+DWELL_MS = 140
+ZOOM_STEP = 1.25
+MAX_ZOOM = 12.0
+NARROW_EM = 4.5
+
+
+class NetworkMap(MapPicture):
+    """Shows a net from input to output; click, hover, scroll, zoom, or use the keys.
+
+    A click on a layer selects it, on a block its output, on an addition the addition. Left and
+    right go along the blocks, down into a block's layers, up out of them, Enter selects; plus,
+    minus and 0 zoom, as do Ctrl + wheel and pinching. The selected block, and in a long net the
+    one under the mouse, is drawn wide enough to read its layers.
+
+    Signals:
+        layer_selected: name of the layer that a person chose.
+        block_clicked: name of the block whose body was clicked; ``layer_selected`` follows.
+        arc_clicked: name of the block whose skip connection was clicked; nothing is selected.
+    """
+
+    layer_selected = pyqtSignal(str)
+    block_clicked = pyqtSignal(str)
+    arc_clicked = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._hit: Hit | None = None
+        self._near: int | None = None  # the narrow block that the mouse rests on
+        self._cursor: Cursor | None = None
+        self._pressed: QPointF | None = None
+        self._panned = False
+        self._keys = False  # the keyboard's ring shows once a key was used, not after a click
+        self._dwell = QTimer(self)
+        self._dwell.setSingleShot(True)
+        self._dwell.setInterval(DWELL_MS)
+        self._dwell.timeout.connect(self._on_dwell)
+        self._growth = Growth(self)
+        self._growth.changed.connect(self._on_growth)
+        self._retranslate()
+
+    def _retranslate(self) -> None:
+        keys = tr("Arrow keys move along the blocks and into their layers, Enter selects, + and − zoom, 0 fits.")
+        mouse = tr("Click a block, a layer or an addition to see what it puts out; Ctrl + wheel zooms.")
+        self.setWhatsThis(f"{mouse} {keys}")
+        self._describe()
+
+    # ---- what to show ----
+
+    def set_card(self, card: ModelCard | None) -> None:
+        self._growth.forget()
+        self._dwell.stop()
+        self._hit, self._near, self._cursor = None, None, None
+        super().set_card(card)
+        self.map_layout()
+        self._describe()
+
+    def set_selected(self, layer: str | None) -> None:
+        super().set_selected(layer)
+        if self._columns:
+            self._cursor = (self._columns[0], self._cursor_layer(layer))
+        self._refocus()
+        if self._columns:
+            self._reveal(self._columns[0])
+        self._describe()
+
+    def _cursor_layer(self, layer: str | None) -> str:
+        plan = self.plan()
+        if plan is None or not layer:
+            return ""
+        column = plan.columns[self._columns[0]]
+        inside = any(cell.layer == layer for cell in column.cells)
+        return layer if inside and layer != column.block.out else ""
+
+    def marks(self) -> Marks:
+        hit = self._hit
+        return Marks(
+            layer=self._selected,
+            columns=self._columns,
+            hover=(hit.index, hit.layer) if hit is not None and hit.kind != "arc" else None,
+            cursor=self._cursor if self.hasFocus() and self._keys else None,
+            arc=hit.index if hit is not None and hit.kind == "arc" else None,
+        )
+
+    def pointed_value(self) -> float | None:
+        if self._hit is not None:
+            return self.value_of(self._hit.layer or self._hit.block)
+        return super().pointed_value()
+
+    def _describe(self) -> None:
+        """Say in words what is shown, for screen readers."""
+        name = tr("Network map")
+        value = self.value_of(self._selected) if self._selected else None
+        text = spoken(self._card, self._selected, value, self._title)
+        plan = self.plan()
+        if plan is not None and self._cursor is not None and self._keys:
+            text += " " + tr("Keyboard at {0}.").format(self._cursor[1] or plan.columns[self._cursor[0]].block.name)
+        if (name, text) != (self.accessibleName(), self.accessibleDescription()):
+            self.setAccessibleName(name)
+            self.setAccessibleDescription(text)
+
+    # ---- focus: the blocks that are drawn wide ----
+
+    def _refocus(self) -> None:
+        wanted: dict[int, float] = {}
+        if len(self._columns) == 1:
+            wanted[self._columns[0]] = 1.0
+        if self._cursor is not None and self.hasFocus() and self._keys:
+            wanted[self._cursor[0]] = 1.0
+        if self._near is not None:
+            wanted[self._near] = 1.0
+        self._growth.go(wanted, at_once=not self.isVisible())
+
+    def _on_growth(self, amounts: object) -> None:
+        assert isinstance(amounts, dict)
+        self._focus = amounts
+        self._forget_layout()
+
+    def finish_animation(self) -> None:
+        """Go to the end of a running animation at once."""
+        self._growth.finish()
+
+    def _on_dwell(self) -> None:
+        layout = self.map_layout()
+        if layout is None or self._hit is None or self._hit.index == self._near:
+            return
+        slot = layout.columns[self._hit.index].slot
+        self._near = self._hit.index if slot.w < NARROW_EM * self._em() else None
+        self._refocus()
+
+    # ---- scrolling and zooming ----
+
+    def _reveal(self, index: int) -> None:
+        """Scroll so that a block is in sight."""
+        layout = self.map_layout()
+        if layout is None or not self.scroll_bar.isVisibleTo(self):
+            return
+        slot, view = layout.columns[index].slot, self._view().width()
+        margin = min(4 * self._em(), max(0.0, (view - slot.w) / 2))
+        if slot.x - margin < self.offset():
+            self.scroll_bar.setValue(round(slot.x - margin))
+        elif slot.right + margin > self.offset() + view:
+            self.scroll_bar.setValue(round(slot.right + margin - view))
+
+    def zoom(self) -> float:
+        """Return the zoom; 1 fits the net into the width."""
+        return self._zoom
+
+    def set_zoom(self, zoom: float, at: float | None = None) -> None:
+        """Zoom, keeping in place what lies at ``at`` pixels from the left edge (else the selected block)."""
+        plan, layout = self.plan(), self.map_layout()
+        if plan is None or layout is None:
+            return
+        view = self._view()
+        least = min(1.0, view.width() / content_width(plan, view.width()))
+        if at is None:
+            index = self._columns[0] if self._columns else None
+            at = layout.columns[index].slot.cx - self.offset() if index is not None else view.width() / 2
+            at = max(0.0, min(at, view.width()))
+        else:
+            at -= view.x()
+        share = (self.offset() + at) / layout.width
+        self._zoom = max(least, min(MAX_ZOOM, zoom))
+        self._forget_layout()
+        after = self.map_layout()
+        if after is not None:
+            self.scroll_bar.setValue(round(share * after.width - at))
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        if event is None:
+            return
+        delta = event.angleDelta()
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.set_zoom(self._zoom * ZOOM_STEP ** (delta.y() / 120), event.position().x())
+        elif self.scroll_bar.isVisibleTo(self):
+            step = delta.x() if abs(delta.x()) > abs(delta.y()) else delta.y()
+            self.scroll_bar.setValue(self.scroll_bar.value() - round(step * self.scroll_bar.singleStep() / 60))
+        else:
+            event.ignore()
+            return
+        event.accept()
+
+    # ---- mouse ----
+
+    def hit(self, position: QPointF) -> Hit | None:
+        """Return what lies at a point of the widget."""
+        layout, view = self.map_layout(), self._view()
+        if layout is None or not view.contains(position):
+            return None
+        return hit_test(layout, position.x() - view.x() + self.offset(), position.y() - view.y())
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None and event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+            self._pressed, self._panned = event.position(), False
+            self._keys = False
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        if event is None:
+            return
+        if self._pressed is not None and self.scroll_bar.isVisibleTo(self):
+            moved = event.position().x() - self._pressed.x()
+            if self._panned or abs(moved) >= QApplication.startDragDistance():
+                self._panned = True
+                self.scroll_bar.setValue(self.scroll_bar.value() - round(moved))
+                self._pressed = event.position()
+            return
+        self._point_at(self.hit(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
+        if event is None or self._pressed is None:
+            return
+        panned, self._pressed = self._panned, None
+        if not panned and event.button() == Qt.MouseButton.LeftButton:
+            hit = self.hit(event.position())
+            if hit is not None:
+                self._choose(hit)
+
+    def leaveEvent(self, event: QEvent | None) -> None:
+        self._dwell.stop()
+        self._near = None
+        self._point_at(None)
+        self._refocus()
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        self._dwell.stop()
+        self.finish_animation()
+        super().hideEvent(event)
+
+    def _point_at(self, hit: Hit | None) -> None:
+        if hit == self._hit:
+            return
+        self._hit = hit
+        self.setCursor(Qt.CursorShape.PointingHandCursor if hit is not None else Qt.CursorShape.ArrowCursor)
+        if hit is not None:
+            self._dwell.start()
+        self.update()
+
+    def _choose(self, hit: Hit) -> None:
+        if hit.kind == "arc":
+            self.arc_clicked.emit(hit.block)
+            return
+        plan = self.plan()
+        if plan is None:
+            return
+        layer = hit.layer or plan.columns[hit.index].block.out
+        self.set_selected(layer)
+        if not hit.layer:
+            self.block_clicked.emit(hit.block)
+        self.layer_selected.emit(layer)
+
+    def tip(self, hit: Hit) -> str:
+        """Return the tooltip of what lies under the mouse, as rich text."""
+        card = self._card
+        if card is None:
+            return ""
+        block = card.blocks[hit.index]
+        cut, deleted = block.name in self._cut, block.name in self._deleted
+        if hit.kind == "arc":
+            return arc_tip(block, cut)
+        layer = next((info for info in card.layers if hit.layer and info.name == hit.layer), None)
+        if layer is not None:
+            return layer_tip(layer, self.value_of(layer.name), self._title)
+        return block_tip(block, self.value_of(block.name), self._title, cut, deleted)
+
+    def event(self, event: QEvent | None) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            hit = self.hit(QPointF(event.pos()))
+            if hit is None:
+                QToolTip.hideText()
+                event.ignore()
+            else:
+                QToolTip.showText(event.globalPos(), self.tip(hit), self)
+            return True
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+            self.set_zoom(self._zoom * (1 + event.value()), event.position().x())
+            return True
+        return super().event(event)
+
+    # ---- keyboard ----
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        plan = self.plan()
+        if event is None or plan is None:
+            return super().keyPressEvent(event)
+        key = Qt.Key(event.key())
+        forward, back = Qt.Key.Key_Right, Qt.Key.Key_Left
+        if self._mirrored():
+            forward, back = back, forward
+        steps: dict[Qt.Key, Step] = {
+            forward: "forward",
+            back: "back",
+            Qt.Key.Key_Down: "in",
+            Qt.Key.Key_Up: "out",
+            Qt.Key.Key_Home: "first",
+            Qt.Key.Key_End: "last",
+        }
+        free = not event.modifiers() & ~(Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier)
+        if not free:
+            return super().keyPressEvent(event)
+        self._keys = True
+        if key in steps:
+            self._step(move(plan, self._cursor or (0, ""), steps[key]))
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            index, layer = self._cursor or (0, "")
+            self._choose(Hit("layer" if layer else "block", index, plan.columns[index].block.name, layer))
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self.set_zoom(self._zoom * ZOOM_STEP)
+        elif key == Qt.Key.Key_Minus:
+            self.set_zoom(self._zoom / ZOOM_STEP)
+        elif key == Qt.Key.Key_0:
+            self.set_zoom(1.0)
+        else:
+            return super().keyPressEvent(event)
+        event.accept()
+        return None
+
+    def cursor_place(self) -> Cursor | None:
+        """Return the keyboard's place: a column and a layer's name, empty on the block itself."""
+        return self._cursor
+
+    def _step(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._refocus()
+        self._reveal(cursor[0])
+        self._describe()
+        self.update()
+
+    def focusInEvent(self, event: QFocusEvent | None) -> None:
+        super().focusInEvent(event)
+        if event is not None and event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
+            self._cursor, self._keys = self._cursor or (0, ""), True
+        self._refocus()
+        self.update()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def focusOutEvent(self, event: QFocusEvent | None) -> None:
+        super().focusOutEvent(event)
+        self._refocus()
+        self.update()
