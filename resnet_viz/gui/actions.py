@@ -1,7 +1,4 @@
-"""Every action in one table: text, key, icon and menu; the window binds each to its method.
-
-An action named ``open_picture`` calls ``window.do_open_picture``.
-"""
+"""Every action in one table: text, key, icon and menu; the window binds each to what it does."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ class ActionSpec:
     """One action.
 
     Attributes:
-        id: name of the method behind it, without ``do_``.
+        id: the name by which the window knows what it does.
         menu: the menu it stands in.
         text: what the menu shows, with ``&`` before its letter.
         tip: one sentence for the tooltip and the status line.

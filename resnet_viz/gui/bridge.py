@@ -46,7 +46,7 @@ class Bridge(QObject):
 
     def __init__(self, handler: Handler, name: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._crossed.connect(self._on_crossed, Qt.ConnectionType.QueuedConnection)
+        self._crossed.connect(self._on_crossed, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         self._open = True
         self._runner = LatestRunner(handler, self._deliver, name=name)
 

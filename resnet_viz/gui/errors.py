@@ -47,7 +47,7 @@ class _Reporter(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._shown: QMessageBox | None = None
-        self.raised.connect(self._show, Qt.ConnectionType.QueuedConnection)
+        self.raised.connect(self._show, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
 
     def _show(self, summary: str, details: str) -> None:
         if self._shown is not None:

@@ -160,15 +160,12 @@ QToolButton[popupMode="1"], QToolButton[popupMode="2"] {{ padding-right: 20px; }
 QPushButton:hover, QToolButton:hover {{ border-color: {theme.accent}; }}
 QPushButton:pressed, QToolButton:pressed, QToolButton:checked, QPushButton:checked {{ background: {theme.selection}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: {theme.muted}; background: {theme.panel}; }}
-QPushButton:focus, QToolButton:focus, QComboBox:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus {{
-    border-color: {theme.accent}; }}
+QPushButton:focus, QToolButton:focus, QLineEdit:focus {{ border-color: {theme.accent}; }}
 QPushButton[primary="true"] {{
     background: {theme.accent}; color: {theme.accent_text}; border-color: {theme.accent}; }}
-QLineEdit, QComboBox, QSpinBox, QDoubleSpinBox {{
+QLineEdit {{
     background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 6px; padding: 4px 8px;
     selection-background-color: {theme.accent}; selection-color: {theme.accent_text}; }}
-QComboBox {{ background: {theme.raised}; padding-right: 20px; }}
-QComboBox::drop-down {{ border: none; width: 20px; }}
 QMenu {{ background: {theme.panel}; border: 1px solid {theme.line}; padding: 4px; }}
 QMenu::item {{ padding: 4px 24px 4px 24px; border-radius: 4px; }}
 QMenu::item:selected {{ background: {theme.selection}; }}

@@ -277,6 +277,16 @@ def test_a_layer_has_its_own_colour_inside_its_block(make_map: MakeMap) -> None:
     assert np.abs(color_at(widget, rect.cx, rect.cy) - expected).max() <= 3
 
 
+def test_the_last_relu_has_the_value_of_its_block(make_map: MakeMap) -> None:
+    widget = make_map("resnet20")
+    widget.set_values({"layer1.0": 0.75, "layer1.1": 0.1}, "norm")
+    assert widget.value_of("layer1.0.relu2") == widget.value_of("layer1.0") == 0.75
+    assert widget.value_of("layer1.0.bn2") is None
+    rect = cell_of(widget, "layer1.0.relu2").rect
+    expected = 255 * np.array(matplotlib.colormaps["viridis"](1.0)[:3])
+    assert np.abs(color_at(widget, rect.cx, rect.cy) - expected).max() <= 3
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_plain_nets_are_vermillion_and_skips_blue(make_map: MakeMap, app: QApplication, scheme: str) -> None:
     theme.apply(app, scheme)  # type: ignore[arg-type]

@@ -134,6 +134,16 @@ def test_an_arc_spans_its_block_and_lands_on_the_addition(name: str) -> None:
         assert column.arc.skip == block.skip
 
 
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("width", [900, 1160, 1500, 1800, 2400])
+def test_labels_inside_a_block_are_complete_or_only_the_convolutions(name: str, width: float) -> None:
+    for column in lay(name, width).columns:
+        body = [cell for cell in column.cells if cell.place == "body"]
+        told = [cell for cell in body if cell.text]
+        assert told in ([], body, [cell for cell in body if cell.heavy])
+        assert all(METRICS.measure(cell.text) <= cell.rect.w for cell in told)
+
+
 def test_what_follows_the_addition_stands_behind_it() -> None:
     layout = lay("resnet20", focus={3: 1.0})
     cells = {cell.layer: cell for cell in layout.columns[3].cells}
@@ -364,3 +374,12 @@ def test_luminance_is_that_of_the_standard() -> None:
     # WCAG's usual example of the least grey that still reads on white
     grey = tuple(round(255 * c) for c in to_rgb("#767676"))
     assert contrast(grey, (255, 255, 255)) == pytest.approx(4.54, abs=0.01)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["resnet110", "resnet152"])
+@pytest.mark.parametrize("focus", [{5: 1.0}, {5: 1.0, 40: 1.0}])
+def test_blocks_in_focus_leave_the_others_visible_and_the_net_in_the_view(name: str, focus: dict[int, float]) -> None:
+    layout = lay(name, 780, focus=focus)
+    assert layout.width == pytest.approx(780)
+    assert min(column.body.w for column in layout.columns) >= 1.5
+    assert layout.columns[5].slot.w > 8 * layout.columns[6].slot.w

@@ -137,8 +137,15 @@ class MapCanvas(QWidget):
         """Return the value that colours a layer or block, None if it has none."""
         if name in self._values:
             return self._values[name]
-        blocks = self._card.blocks if self._card else ()
-        return next((self._values.get(block.out) for block in blocks if block.name == name), None)
+        for block in self._card.blocks if self._card else ():
+            # the last layer of such a block puts out what the block puts out
+            last = block.layers[-1:] if block.kind in ("residual", "plain") else ()
+            if name in (block.name, block.out, *last):
+                return self._values.get(block.name, self._values.get(block.out))
+        return None
+
+    def _legend_title(self) -> str:
+        return tr("{0} (log)").format(self._title) if self._scale is not None and self._scale.log else self._title
 
     def _find(self, layer: str | None) -> tuple[int, ...]:
         plan = self.plan()
@@ -174,7 +181,7 @@ class MapCanvas(QWidget):
     def _legend_px(self) -> float:
         if self._card is None:
             return 0.0
-        width = legend_width(QFontMetricsF(self.small_font()), self._legend_kinds(), self._scale, self._title)
+        width = legend_width(QFontMetricsF(self.small_font()), self._legend_kinds(), self._scale, self._legend_title())
         return min(width + 1.6 * self._em(), 0.3 * self.width()) if width else 0.0
 
     def _view(self) -> QRectF:
@@ -202,14 +209,22 @@ class MapCanvas(QWidget):
         """Return where everything lies now, in pixels of the scene (see ``offset``)."""
         plan = self.plan()
         if self._layout is None and plan is not None:
-            scrolls = content_width(plan, self._view().width(), self._zoom) > self._view().width() + 1
-            self.scroll_bar.setVisible(scrolls)
             view = self._view()
-            self._layout = make_layout(
-                plan, view.width(), view.height(), zoom=self._zoom, focus=self._focus, mirrored=self._mirrored()
-            )
+            self.scroll_bar.setVisible(content_width(plan, view.width(), self._zoom) > view.width() + 1)
+            self._layout = self._made(plan)
+            view = self._view()
+            if self._layout.width > view.width() + 1 and not self.scroll_bar.isVisibleTo(self):
+                # a block in focus that needs more than there is
+                self.scroll_bar.setVisible(True)
+                self._layout, view = self._made(plan), self._view()
             self._place_scroll_bar(view, self._layout.width)
         return self._layout
+
+    def _made(self, plan: Plan) -> MapLayout:
+        view = self._view()
+        return make_layout(
+            plan, view.width(), view.height(), zoom=self._zoom, focus=self._focus, mirrored=self._mirrored()
+        )
 
     def _place_scroll_bar(self, view: QRectF, scene: float) -> None:
         bar = self.scroll_bar

@@ -19,6 +19,8 @@ __all__ = ["Arc", "Caption", "Cell", "Column", "Hit", "MapLayout", "Rect", "cont
 
 MIN_PITCH_EM = 0.7
 """Narrowest block in a view that fits the window; longer nets scroll."""
+LEAST_PITCH_EM = 0.38
+"""Narrowest block beside one in focus."""
 FOCUS_SHARE = 0.55
 """Blocks in focus never take more than this share of the view."""
 CLICKABLE_EM = 0.5
@@ -83,8 +85,11 @@ def _widths(plan: Plan, room: float, view: float, zoom: float, focus: Mapping[in
     """Share ``room`` among the columns; return their widths and that of one unit of weight."""
     em = plan.metrics.em
     wanted = sum(amount * plan.columns[index].need_px for index, amount in focus.items())
-    squeeze = min(1.0, FOCUS_SHARE * view / wanted) if wanted else 1.0
-    least = 0.25 * em
+    least = LEAST_PITCH_EM * em
+    others = sum(max(least * c.weight, c.minimum_px) for i, c in enumerate(plan.columns) if i not in focus)
+    squeeze = 1.0
+    if wanted:
+        squeeze = min(1.0, FOCUS_SHARE * view / wanted, max(0.6, (room - others) / wanted))
 
     def widths(unit: float) -> list[float]:
         result: list[float] = []
@@ -136,21 +141,25 @@ def _body_cells(cells: tuple[CellPlan, ...], room: Rect, rows: _Rows, em: float)
         text = cell.label if width >= cell.need_px - 0.5 * em and height >= rows.cell_min - 2 else ""
         placed.append(Cell(cell.layer, text, cell.place, rect, width >= CLICKABLE_EM * em, cell.weight >= 2))
         x += width + gap
-    return tuple(placed)
+    if all(cell.text for cell in placed):
+        return tuple(placed)
+    # some labels without the others would look like a mistake: the convolutions' or none
+    heavy_fit = all(cell.text for cell in placed if cell.heavy)
+    return tuple(cell if cell.heavy and heavy_fit else replace(cell, text="") for cell in placed)
 
 
 def _column(plan: ColumnPlan, index: int, x: float, width: float, rows: _Rows, em: float, bottom: float) -> Column:
     high = rows.low + plan.level * (rows.high - rows.low)
     if plan.shape == "funnel":
         high = 0.75 * rows.low  # its narrow end
-    lead = _clamp(0.075 * width, 1.2, 0.8 * em)
+    lead = _clamp(0.075 * width, 0.6, 0.8 * em)
     left = x + lead
     trail = 0.6 * lead
     cells: dict[str, Cell] = {}
     arc: Arc | None = None
     right = x + width - lead
     if plan.forks:
-        radius = _clamp(0.11 * width, 1.6, 0.5 * em)
+        radius = _clamp(0.11 * width, 1.0, 0.5 * em)
         near = 0.45 * radius + 0.3
         tail_cells = plan.at("tail")
         tail = 0.0

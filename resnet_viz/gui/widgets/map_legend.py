@@ -121,7 +121,7 @@ def paint_bar(painter: QPainter, bar: QRectF, look: Look, value: float | None = 
         painter.setPen(QPen(muted, 1))
         if 0 < at < 1:
             painter.drawLine(QPointF(x, bar.bottom()), QPointF(x, bar.bottom() + 3))
-        if all(left > b + 6 or left + width < a - 6 for a, b in taken):
+        if all(left > b + 10 or left + width < a - 10 for a, b in taken):
             taken.append((left, left + width))
             painter.drawText(
                 QRectF(left - 20, bar.bottom() + 2, width + 40, metrics.height()),

@@ -81,7 +81,7 @@ class MapPicture(MapCanvas):
         top = area.y() + self._header_px() + max(3.0, (room - tall) / 2)
         left = area.x() + 0.8 * em if self._mirrored() else area.right() - legend + 0.8 * em
         box = QRectF(left, top, legend - 1.6 * em, area.bottom() - top - 2)
-        paint_legend(painter, box, look, kinds, self._title, value)
+        paint_legend(painter, box, look, kinds, self._legend_title(), value)
 
     # ---- export ----
 

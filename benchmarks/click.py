@@ -1,0 +1,132 @@
+"""A click on ResNet-18 at 224 px, layer1, until the maps are painted.
+
+    python -m benchmarks.click [--runs 15] [--json]
+
+Side by side in one run, taking turns:
+  usual     a forward hook that keeps its output, a whole forward pass, an 8 x 8 grid of
+            ``plt.subplots`` with 64 ``imshow``, drawn by Agg
+  ours      the real window: choose the layer, worker thread, pass that stops after the
+            layer, mosaic, repaint
+  bare      the forward pass up to and including layer1, nothing shown
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_API", "pyqt6")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["RESNET_VIZ_HOME"] = home
+        report(measure(arguments.runs), as_json=arguments.json)
+
+
+def measure(runs: int) -> dict[str, list[float]]:
+    """Return the seconds of each kind's runs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import torch
+    import torchvision
+    from PyQt6.QtWidgets import QApplication
+
+    from resnet_viz.core.paths import assets_dir
+    from resnet_viz.data.batches import normalise
+    from resnet_viz.gui import app as gui
+    from resnet_viz.session.requests import OpenModel
+
+    app = gui.make_application()
+    cat = str(next((assets_dir() / "samples").glob("cat.*")))
+    start = gui.Start(model=OpenModel(ref="resnet18", untrained=True), image=cat)
+    window, _ = gui.make_window(start)
+    inspect = window.inspect
+    window.resize(1280, 800)
+    window.show()
+    gui.open_first(window, start)
+
+    def settle() -> None:
+        while not inspect.settled():
+            app.processEvents()
+        inspect.center.grid.viewport().repaint()
+
+    settle()
+    theirs = torchvision.models.resnet18(weights=None).eval()
+    pixels = torch.from_numpy(inspect.looked.net_view).permute(2, 0, 1)[None]
+    x = normalise(pixels, inspect.card.normalization)
+    # the same work takes turns: ours must not find its maps in the cache
+    turn = iter(range(10_000_000))
+
+    def ours() -> None:
+        inspect.select_layer("layer1.1.relu2" if next(turn) % 2 else "layer1")
+        settle()
+        forget()
+
+    def forget() -> None:
+        QApplication.processEvents()
+        inspect._context.nets.ask("forget", "activations")
+        time.sleep(0.01)
+
+    def usual() -> None:
+        kept = {}
+        handle = theirs.layer1.register_forward_hook(lambda _m, _i, out: kept.update(maps=out.detach()))
+        with torch.no_grad():
+            theirs(x)
+        handle.remove()
+        maps = kept["maps"][0].numpy()
+        figure, axes = plt.subplots(8, 8, figsize=(10, 10))
+        for axis, feature_map in zip(axes.flat, maps, strict=True):
+            axis.imshow(feature_map)
+            axis.axis("off")
+        figure.canvas.draw()
+        plt.close(figure)
+
+    first = torch.nn.Sequential(theirs.conv1, theirs.bn1, theirs.relu, theirs.maxpool, theirs.layer1)
+
+    def bare() -> None:
+        with torch.no_grad():
+            first(x)
+
+    kinds: dict[str, Callable[[], None]] = {"usual": usual, "ours": ours, "bare": bare}
+    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for repeat in range(runs + 2):
+        for kind, work in kinds.items():
+            begun = time.perf_counter()
+            work()
+            if repeat >= 2:  # the first rounds choose kernels and fill caches
+                times[kind].append(time.perf_counter() - begun)
+    window.close()
+    return times
+
+
+def report(times: dict[str, list[float]], *, as_json: bool) -> None:
+    """Print medians and ratios."""
+    medians = {kind: statistics.median(values) for kind, values in times.items()}
+    ratios = {
+        "usual / ours (whole click)": medians["usual"] / medians["ours"],
+        "ours / bare forward to layer1": medians["ours"] / medians["bare"],
+    }
+    if as_json:
+        print(json.dumps({"median_s": medians, "ratios": ratios}))
+        return
+    for kind, value in medians.items():
+        print(f"{kind:8} {value * 1000:8.1f} ms")
+    for name, ratio in ratios.items():
+        print(f"{name:34} {ratio:7.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Statistics of feature maps; NumPy only, so that the window can use them before torch is loaded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resnet_viz.core.types import F32, F64, I64, ChannelStats
+
+
+def channel_stats(maps: F32) -> ChannelStats:
+    """Return per-channel statistics.
+
+    Sums run in float64; values that are not finite make that channel's mean, std, min and max
+    NaN, which is what the layer put out and is shown as such.
+
+    Args:
+        maps: float32 (C, H, W).
+
+    Returns:
+        ChannelStats, each (C,); ``std`` is the population's, ``zeros`` counts exact zeros.
+    """
+    flat = maps.reshape(len(maps), -1)  # (C, H W)
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = flat.mean(axis=1, dtype=np.float64)
+        std = flat.std(axis=1, dtype=np.float64)
+        low, high = flat.min(axis=1), flat.max(axis=1)
+    zeros = (flat == 0).mean(axis=1)
+    return ChannelStats(
+        mean=mean.astype(np.float32),
+        std=std.astype(np.float32),
+        min=low,
+        max=high,
+        zeros=zeros.astype(np.float32),
+        dead=zeros == 1.0,
+    )
+
+
+def histogram(values: F32, bins: int = 32) -> tuple[I64, F64]:
+    """Return counts (bins,) and edges (bins + 1,) of the finite values of one channel."""
+    finite = values[np.isfinite(values)]
+    counts, edges = np.histogram(finite, bins=bins)
+    return counts.astype(np.int64), edges.astype(np.float64)

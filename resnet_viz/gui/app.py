@@ -1,0 +1,200 @@
+"""Starting the app, and drawing its real window where there is no screen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PyQt6.QtCore import QEvent, QObject, QTimer
+from PyQt6.QtGui import QIcon
+from PyQt6.QtWidgets import QApplication
+
+from resnet_viz.core.errors import UserError
+from resnet_viz.core.paths import assets_dir, atomic_path
+from resnet_viz.session import pictures
+from resnet_viz.session.requests import OpenModel
+
+from . import errors, theme
+from .bridge import Bridge, network_handler
+from .context import Context, open_settings
+
+os.environ.setdefault("QT_API", "pyqt6")  # matplotlib and superqt ask for it when they are imported
+
+FIRST_MODEL = "resnet20-cifar10"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the window opens with.
+
+    Attributes:
+        model: what to open, None for the net that ships.
+        image: path of the first picture, None for the first sample.
+        layer: layer to choose, None for the default one.
+        folder: folder or data set for the strip.
+    """
+
+    model: OpenModel | None = None
+    image: str | None = None
+    layer: str | None = None
+    folder: str | None = None
+
+
+def make_application() -> QApplication:
+    """Return the application, made once, with errors caught and our name set."""
+    app = QApplication.instance()
+    if app is None:
+        app = QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("ResNet Viz")
+    app.setApplicationDisplayName("ResNet Viz")
+    app.setDesktopFileName("resnet-viz")
+    errors.install()
+    return app
+
+
+def make_window(start: Start) -> tuple[object, Context]:
+    """Build the window and ask for the first net and picture; returns the window and its context."""
+    from .window import MainWindow
+
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    settings = open_settings()
+    theme.set_font(app, settings.value("font_px", theme.BASE_PX, type=int))
+    context = Context(Bridge(network_handler(), "networks"), Bridge(pictures.handle, "files"), settings)
+    window = MainWindow(context)
+    if start.layer:
+        window.inspect.layer = start.layer
+    return window, context
+
+
+def open_first(window: object, start: Start) -> None:
+    """Ask for what the window shows first; torch is imported by the worker meanwhile."""
+    from .window import MainWindow
+
+    assert isinstance(window, MainWindow)
+    window.opener.open_model(start.model or OpenModel(ref=FIRST_MODEL))
+    if start.folder:
+        window.opener.open_folder(start.folder)
+    elif start.image:
+        window.opener.open_any([start.image])
+    else:
+        from resnet_viz.data.samples import sample_pictures
+
+        samples = sample_pictures()
+        if samples:
+            window.opener.open_picture(str(samples[0].path))
+
+
+def run_app(start: Start | None = None) -> int:
+    """Open the window and run until it is closed; returns the exit status."""
+    start = start or Start()
+    app = make_application()
+    window, _context = make_window(start)
+    window.show()  # type: ignore[attr-defined]
+    # the first frame is on screen before the worker imports torch, which holds the interpreter lock
+    QTimer.singleShot(0, lambda: open_first(window, start))
+    # Qt's loop never returns to Python by itself, so Ctrl+C needs a heartbeat to be noticed
+    signal.signal(signal.SIGINT, lambda *_: app.quit())
+    heartbeat = QTimer()
+    heartbeat.start(500)
+    heartbeat.timeout.connect(lambda: None)
+    app.setWindowIcon(_window_icon())
+    return app.exec()
+
+
+def _window_icon() -> QIcon:
+    return QIcon(str(assets_dir() / "icons" / "resnet-viz.svg"))
+
+
+def render_screenshot(
+    start: Start,
+    out: str,
+    *,
+    workspace: str = "inspect",
+    size: tuple[int, int] = (1440, 900),
+    scheme: theme.SchemeName = "dark",
+    mode: str = "maps",
+    channel: int | None = None,
+    timeout_s: float = 120.0,
+) -> Path:
+    """Draw the real window, with a real pass through the net, into a PNG; needs no screen.
+
+    Args:
+        start: what to open.
+        out: path of the PNG.
+        workspace: id of the view.
+        size: of the window in pixels.
+        scheme: ``"dark"`` or ``"light"``.
+        mode: ``"maps"``, ``"parts"`` or ``"filters"``.
+        channel: channel to look at, None for the first.
+        timeout_s: how long the net may take.
+
+    Raises:
+        UserError: if the model, picture, layer or workspace cannot be shown, or time ran out.
+    """
+    if QApplication.instance() is None:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from .views.registry import views
+
+    app = make_application()
+    window, _context = make_window(start)
+    from .window import MainWindow
+
+    assert isinstance(window, MainWindow)
+    try:
+        views.get(workspace)
+        window.stack.setCurrentIndex(views.ids().index(workspace))
+        window.appearance.set_scheme(scheme, remember=False)
+        theme.set_font(app, theme.BASE_PX)
+        window.resize(*size)
+        window.show()
+        problems: list[str] = []
+        window.opener.failed.connect(problems.append)
+        window.inspect.failed.connect(problems.append)
+        open_first(window, start)
+        _wait(app, lambda: bool(problems) or window.inspect.settled(), timeout_s)
+        if not problems and start.layer and window.inspect.card is not None:
+            window.inspect.card.layer(start.layer)  # raises for a name the net does not have
+        if not problems and (mode != "maps" or channel is not None):
+            if channel is not None:
+                window.inspect.select_channel(channel)
+            window.inspect.center.set_mode(mode)
+            _wait(app, lambda: bool(problems) or window.inspect.settled(), timeout_s)
+        if problems:
+            raise UserError(problems[0])
+        window.resize(*size)
+        _drain(app)
+        picture = window.grab().toImage()
+        with atomic_path(Path(out)) as temporary:
+            if not picture.save(str(temporary), "PNG"):
+                raise UserError(f"{out} cannot be written. Choose another folder.")
+        return Path(out)
+    finally:
+        window.close()
+        window.deleteLater()
+        _drain(app)
+
+
+def _drain(app: QApplication) -> None:
+    for _ in range(10):
+        app.processEvents()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        time.sleep(0.01)
+
+
+def _wait(app: QApplication, ready: object, timeout_s: float) -> None:
+    assert callable(ready)
+    end = time.monotonic() + timeout_s
+    while not ready():
+        app.processEvents()
+        time.sleep(0.005)
+        if time.monotonic() > end:
+            raise UserError(f"The picture was not ready after {timeout_s:.0f} s. Try a smaller net.")
+
+
+__all__ = ["QObject", "Start", "render_screenshot", "run_app"]

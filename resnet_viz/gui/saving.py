@@ -1,0 +1,139 @@
+"""Saving and copying what is on screen; files are written by the file worker, each in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PyQt6.QtCore import QCoreApplication, QObject, pyqtSignal
+from PyQt6.QtWidgets import QApplication, QFileDialog, QWidget
+
+from resnet_viz.core.errors import OutputError
+from resnet_viz.core.paths import atomic_path
+from resnet_viz.jobs.latest import Outcome
+from resnet_viz.session.pictures import Write, Written
+
+from .context import Context
+from .views.inspect import InspectView
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Saving", text)
+
+
+class Saver(QObject):
+    """Writes the Inspect workspace's grid, maps, statistics and network map.
+
+    Signals:
+        said: a sentence of what was written or copied.
+        failed: a sentence with a next step.
+    """
+
+    said = pyqtSignal(str)
+    failed = pyqtSignal(str)
+
+    def __init__(self, context: Context, view: InspectView, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._view = view
+        self._window = parent
+        context.files.arrived.connect(self._on_arrived)
+
+    def save_grid(self) -> None:
+        """Ask for a file name and save the grid (.png, .svg), the maps (.npz) or the statistics (.csv)."""
+        if self._view.looked is None:
+            self.failed.emit(_tr("There is nothing to save yet. Open a net and a picture first."))
+            return
+        filters = ";;".join(
+            (
+                _tr("Picture of the grid (*.png)"),
+                _tr("Drawing of the grid (*.svg)"),
+                _tr("Maps as NumPy arrays (*.npz)"),
+                _tr("Statistics of each channel (*.csv)"),
+            )
+        )
+        start = str(self._context.settings.value("save_folder", "", type=str))
+        suggestion = str(Path(start) / f"{self._view.layer.replace('.', '-')}.png")
+        path, chosen = QFileDialog.getSaveFileName(self._window, _tr("Save"), suggestion, filters)
+        if not path:
+            return
+        if not Path(path).suffix:
+            path += chosen[chosen.rindex("*") + 1 : -1]
+        self._context.settings.setValue("save_folder", str(Path(path).parent))
+        self.write_grid(path)
+
+    def write_grid(self, path: str) -> None:
+        """Save to ``path``; its ending says what."""
+        looked = self._view.looked
+        if looked is None or looked.activation is None or looked.stats is None:
+            self.failed.emit(_tr("There is nothing to save yet. Open a net and a picture first."))
+            return
+        from resnet_viz.analysis.export import write_activation
+
+        activation, stats, options = looked.activation, looked.stats, self._view.center.grid.options()
+        provenance = self._view.provenance()
+        target = Path(path)
+        self._write(path, lambda: write_activation(target, activation, stats, options, provenance))
+
+    def save_map(self) -> None:
+        """Ask for a file name and save the network map as SVG or PNG."""
+        if self._view.card is None:
+            self.failed.emit(_tr("There is no net to draw. Open one first."))
+            return
+        filters = f"{_tr('Drawing')} (*.svg);;{_tr('Picture')} (*.png)"
+        path, _ = QFileDialog.getSaveFileName(self._window, _tr("Save the network map"), "network.svg", filters)
+        if path:
+            self.write_map(path)
+
+    def write_map(self, path: str) -> None:
+        """Save the network map; drawn here, since painting belongs to the window's thread."""
+        target = Path(path)
+        try:
+            with atomic_path(target) as temporary:
+                if target.suffix.lower() == ".png":
+                    self._view.map.to_image(2400).save(str(temporary), "PNG")
+                else:
+                    self._view.map.to_svg(str(temporary))
+        except OutputError as error:
+            self.failed.emit(str(error))
+            return
+        self.said.emit(_tr("{0} is written.").format(target.name))
+
+    def copy_picture(self) -> None:
+        """Copy the grid as it is on screen."""
+        clipboard = QApplication.clipboard()
+        if clipboard is None or self._view.looked is None:
+            self.failed.emit(_tr("There is nothing to copy yet. Open a net and a picture first."))
+            return
+        clipboard.setImage(self._view.center.grid.full_image())
+        self.said.emit(_tr("The grid is in the clipboard."))
+
+    def copy_python(self) -> None:
+        """Copy a script that reproduces the numbers on screen."""
+        look = self._view.request()
+        clipboard = QApplication.clipboard()
+        if look is None or self._view.card is None or clipboard is None:
+            self.failed.emit(_tr("There is nothing to copy yet. Open a net and a picture first."))
+            return
+        from resnet_viz.session.snippets import python_script
+
+        clipboard.setText(python_script(self._view.card, look))
+        self.said.emit(_tr("A Python script that reproduces these numbers is in the clipboard."))
+
+    def _write(self, path: str, write: Callable[[], object]) -> None:
+        name = Path(path).name
+        said = _tr("{0} is written.").format(name)
+
+        def job() -> str:
+            write()
+            return said
+
+        self._context.files.ask("write", Write(job))
+
+    def _on_arrived(self, outcome: Outcome) -> None:
+        if outcome.kind != "write" or outcome.progress is not None:
+            return
+        if outcome.error is not None:
+            self.failed.emit(str(outcome.error))
+        elif isinstance(outcome.value, Written):
+            self.said.emit(outcome.value.message)

@@ -1,0 +1,383 @@
+"""The Inspect workspace: open a net and a picture, point at a layer, see what it does (DESIGN section 2)."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
+from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+
+from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
+from resnet_viz.gui.context import Context
+from resnet_viz.gui.widgets.banner import Banner
+from resnet_viz.gui.widgets.channel_inspector import ChannelInspector
+from resnet_viz.gui.widgets.confidences import Confidences
+from resnet_viz.gui.widgets.film_strip import FilmStrip
+from resnet_viz.gui.widgets.layer_tree import LayerTree
+from resnet_viz.gui.widgets.network_map import NetworkMap
+from resnet_viz.gui.widgets.picture_panel import PicturePanel
+from resnet_viz.jobs.latest import Outcome
+from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, Looked
+
+from .inspect_center import InspectCenter
+from .registry import ViewSpec, views
+
+TOP_CLASSES = 10
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Inspect", text)
+
+
+class InspectView(QWidget):
+    """Everything about one net and one picture.
+
+    It holds the choices (net, picture, crop, layer, channel, pins), turns them into frozen
+    requests and shows the answers; it computes nothing itself.
+
+    Signals:
+        status: what the last pass took, for the status line.
+        failed: the sentence of a question that could not be answered; the banner shows it too.
+        open_requested: the empty picture panel was asked for a picture.
+        save_requested, python_requested: buttons below the grid.
+        picture_picked: index of a picture of the strip.
+        normalization_chosen: the mean/std that the person chose for this net.
+    """
+
+    status = pyqtSignal(str)
+    failed = pyqtSignal(str)
+    open_requested = pyqtSignal()
+    save_requested = pyqtSignal()
+    python_requested = pyqtSignal()
+    picture_picked = pyqtSignal(int)
+    normalization_chosen = pyqtSignal(object)
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self.card: ModelCard | None = None
+        self.image: ImageInput | None = None
+        self.fit = Fit()
+        self.normalization: Normalization | None = None
+        self.layer = ""
+        self.channel = 0
+        self.looked: Looked | None = None
+        self._waiting: set[str] = set()
+        # by layer name and shape, so that pins outlive a change of picture and of net
+        self._pins: dict[tuple[str, tuple[int, ...]], frozenset[int]] = {}
+
+        self.map = NetworkMap()
+        self.tree = LayerTree()
+        self.center = InspectCenter()
+        self.picture = PicturePanel()
+        self.confidences = Confidences()
+        self.inspector = ChannelInspector()
+        self.banner = Banner()
+        self.strip = FilmStrip()
+        self.strip.hide()
+        self._lay_out()
+        self._connect()
+
+    # ---- assembling ----
+
+    def _lay_out(self) -> None:
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(16)
+        column.addWidget(self.picture)
+        column.addWidget(self.confidences)
+        column.addWidget(self.inspector)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(right)
+        scroll.setMinimumWidth(308)
+
+        self.columns = QSplitter(Qt.Orientation.Horizontal)
+        self.columns.setObjectName("inspect-columns")
+        self.columns.setChildrenCollapsible(False)
+        for widget, stretch in ((self.tree, 0), (self.center, 1), (scroll, 0)):
+            self.columns.addWidget(widget)
+            self.columns.setStretchFactor(self.columns.count() - 1, stretch)
+        self.columns.setSizes([230, 700, 350])
+        self.rows = QSplitter(Qt.Orientation.Vertical)
+        self.rows.setObjectName("inspect-rows")
+        self.rows.setChildrenCollapsible(False)
+        self.rows.addWidget(self.map)
+        self.rows.addWidget(self.columns)
+        self.rows.setStretchFactor(1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.banner)
+        layout.addWidget(self.rows, 1)
+        layout.addWidget(self.strip)
+
+    def _connect(self) -> None:
+        self.map.layer_selected.connect(self.select_layer)
+        self.tree.layer_selected.connect(self.select_layer)
+        self.center.mode_changed.connect(lambda _mode: self.refresh())
+        self.center.save_requested.connect(self.save_requested)
+        self.center.python_requested.connect(self.python_requested)
+        self.center.unpin_requested.connect(self.unpin_all)
+        grid = self.center.grid
+        grid.hovered.connect(self._on_hover)
+        grid.channel_clicked.connect(self.select_channel)
+        grid.pin_toggled.connect(self.toggle_pin)
+        self.center.toolbar.options_changed.connect(lambda _options: self._show_channel())
+        self.picture.fit_changed.connect(self._on_fit)
+        self.picture.normalization_changed.connect(self._on_normalization)
+        self.picture.open_requested.connect(self.open_requested)
+        self.inspector.overlay_toggled.connect(lambda _on: self._show_overlay())
+        self.strip.picked.connect(self.picture_picked)
+        self._context.nets.arrived.connect(self._on_arrived)
+
+    # ---- what the person chose ----
+
+    def set_card(self, card: ModelCard) -> None:
+        """Show another net; layer, crop and pins stay where they make sense."""
+        self.card = card
+        self.normalization = card.normalization
+        self.map.set_card(card)
+        self.tree.set_card(card)
+        self.map.set_values(None, "")
+        self.picture.set_model(card.input_size, card.fit, card.normalization, card.normalization_known)
+        names = {layer.name for layer in card.layers}
+        self.banner.clear()
+        if not card.normalization_known:
+            text = _tr("The file does not say which mean and standard deviation this net was trained with.")
+            self.banner.show_message(f"{text} {_tr('Choose them beside the picture.')}", "info")
+        elif card.warnings:
+            self.banner.show_message(" ".join(card.warnings), "warn")
+        self.select_layer(self.layer if self.layer in names else default_layer(card), force=True)
+
+    def set_picture(self, image: ImageInput) -> None:
+        """Show another picture to the net; net, layer, channel and pins stay."""
+        self.image = image
+        self.fit = Fit(self.fit.mode)
+        self.picture.set_picture(image)
+        self.picture.set_fit(self.fit)
+        self.confidences.set_true_label(image.label)
+        self.refresh()
+
+    def select_layer(self, name: str, force: bool = False) -> None:
+        """Show another layer."""
+        if self.card is None or (name == self.layer and not force):
+            return
+        layer = self.card.layer(name)
+        if name != self.layer:
+            self.channel = 0
+        self.layer = name
+        self.map.set_selected(name)
+        self.tree.set_selected(name)
+        self.center.set_layer(layer, has_parts=self._block_with_skip() is not None)
+        pins = self._pins.get((name, layer.out_shape), frozenset())
+        self.center.grid.set_pinned(pins)
+        self.center.set_pin_count(len(pins))
+        self.refresh()
+
+    def step_layer(self, step: int) -> None:
+        """Go ``step`` layers towards the output, in forward order, without the containers."""
+        if self.card is None:
+            return
+        names = [layer.name for layer in self.card.layers if not layer.container]
+        if self.layer in names:
+            at = names.index(self.layer) + step
+        else:  # on a container: its first or last layer is the neighbour
+            at = next((i for i, name in enumerate(names) if name.startswith(f"{self.layer}.")), 0)
+        if 0 <= at < len(names):
+            self.select_layer(names[at])
+
+    def select_channel(self, channel: int) -> None:
+        """Look closer at one channel."""
+        self.channel = channel
+        self.center.grid.set_selected(channel)
+        self._show_channel()
+
+    def toggle_pin(self, channel: int) -> None:
+        """Pin a channel of this layer, or take its pin away."""
+        if self.card is None:
+            return
+        key = (self.layer, self.card.layer(self.layer).out_shape)
+        self._pins[key] = self._pins.get(key, frozenset()) ^ {channel}
+        self.center.grid.set_pinned(self._pins[key])
+        self.center.set_pin_count(len(self._pins[key]))
+
+    def unpin_all(self) -> None:
+        """Remove the pins of this layer."""
+        for channel in self.pinned():
+            self.toggle_pin(channel)
+
+    def pinned(self) -> frozenset[int]:
+        """Return the pinned channels of this layer."""
+        if self.card is None:
+            return frozenset()
+        return self._pins.get((self.layer, self.card.layer(self.layer).out_shape), frozenset())
+
+    def _on_fit(self, fit: Fit) -> None:
+        self.fit = fit
+        self.refresh()
+
+    def _on_normalization(self, normalization: Normalization) -> None:
+        self.normalization = normalization
+        self.banner.clear()
+        self.normalization_chosen.emit(normalization)
+        self.refresh()
+
+    # ---- asking ----
+
+    def request(self) -> Look | None:
+        """Return the frozen question that the choices amount to, None while one is missing."""
+        if self.card is None or self.image is None or not self.layer:
+            return None
+        block = self._block_with_skip() if self.center.mode == "parts" else None
+        return Look(
+            model=self.card.id,
+            image=self.image,
+            fit=self.fit,
+            layer=self.layer,
+            block=block,
+            predict=True,
+            energies=True,
+            normalization=self.normalization,
+            top=TOP_CLASSES,
+        )
+
+    def provenance(self) -> dict[str, str]:
+        """Return where the numbers on screen come from, for the files they are saved in."""
+        card, image = self.card, self.image
+        return {
+            "model": card.title if card else "",
+            "found": card.found if card else "",
+            "image": image.source if image else "",
+            "layer": self.layer,
+            "fit": self.fit.mode,
+        }
+
+    def refresh(self) -> None:
+        """Ask for what is chosen now; an answer to an older question will not be shown."""
+        if self.card is not None and self.center.mode == "filters":
+            self._waiting.add("filters")
+            self._context.nets.ask("filters", FilterRequest(self.card.id, self.layer))
+        look = self.request()
+        if look is None:
+            return
+        self.center.grid.set_busy(True)
+        self.confidences.set_stale(True)
+        self._waiting.add("look")
+        self._context.nets.ask("look", look)
+
+    def settled(self) -> bool:
+        """Whether a net and a picture are shown and no answer is awaited."""
+        return self.looked is not None and not self._waiting
+
+    def _block_with_skip(self) -> str | None:
+        if self.card is None or not self.layer:
+            return None
+        name = self.card.layer(self.layer).block
+        for block in self.card.blocks:
+            if block.name == name and block.add:
+                return block.name
+        return None
+
+    # ---- showing ----
+
+    def _on_arrived(self, outcome: Outcome) -> None:
+        if outcome.progress is None:
+            self._waiting.discard(outcome.kind)
+        if outcome.error is not None and outcome.kind in ("look", "filters"):
+            self.center.grid.set_busy(False)
+            self.banner.show_message(str(outcome.error), "error")
+            self.failed.emit(str(outcome.error))
+        elif isinstance(outcome.value, Looked):
+            self._show(outcome.value)
+        elif isinstance(outcome.value, FiltersOpened):
+            self.center.filters.set_filters(outcome.value.filters, self.channel)
+
+    def _show(self, looked: Looked) -> None:
+        if self.card is None or looked.card_id != self.card.id:
+            return
+        self.looked = looked
+        self.center.grid.set_busy(False)
+        activation = looked.activation
+        self.center.set_activation(activation, looked.stats)
+        if activation is not None:
+            self.channel = min(self.channel, len(activation.maps) - 1)
+        if looked.parts is not None:
+            self.center.microscope.set_parts(looked.parts)
+        if looked.energies:
+            self.map.set_values(looked.energies, _tr("mean |activation|"))
+        if looked.prediction is not None:
+            self.confidences.set_prediction(looked.prediction)
+        self.confidences.set_stale(False)
+        self.picture.set_net_view(looked.net_view)
+        self.center.grid.set_selected(self.channel)
+        self._show_channel()
+        self.status.emit(_tr("pass {0:.1f} ms").format(looked.pass_ms))
+
+    def _activation(self) -> tuple[Activation, ChannelStats] | None:
+        if self.looked is None or self.looked.activation is None or self.looked.stats is None:
+            return None
+        return self.looked.activation, self.looked.stats
+
+    def _show_channel(self) -> None:
+        shown = self._activation()
+        grid = self.center.grid
+        if shown is None or self.looked is None:
+            self.inspector.set_channel(None, None, 0, None, grid.options())
+            return
+        activation, stats = shown
+        self.inspector.set_channel(activation, stats, self.channel, self.looked.net_view, grid.options())
+        self.center.microscope.set_channel(self.channel)
+        self.center.set_hint(self._channel_sentence(stats))
+        self._show_overlay()
+
+    def _channel_sentence(self, stats: ChannelStats) -> str:
+        field = self.card.layer(self.layer).receptive_field if self.card else None
+        if field is None:
+            sees = ""
+        elif field.whole:
+            sees = _tr("sees the whole picture")
+        else:
+            sees = _tr("each position sees {0} × {1} pixels (yellow box on the picture)").format(
+                field.size_y, field.size_x
+            )
+        if stats.dead[self.channel]:
+            state = _tr("zero everywhere: dead for this picture")
+        else:
+            state = _tr("not zero at {0:.0f} % of positions").format(100 * (1 - stats.zeros[self.channel]))
+        first = ", ".join(part for part in (sees, state) if part)
+        return "<b>{}</b> {}. {}".format(
+            _tr("Channel {0}:").format(self.channel),
+            first,
+            _tr("Click a channel for its histogram, hover for values, Ctrl-click to pin."),
+        )
+
+    def _show_overlay(self) -> None:
+        shown = self._activation()
+        on = self.inspector.overlay_on() and shown is not None
+        self.picture.set_overlay(shown[0].maps[self.channel] if on and shown is not None else None)
+
+    def _on_hover(self, hover: object) -> None:
+        from resnet_viz.analysis.montage import GridHover
+
+        if not isinstance(hover, GridHover) or self.card is None:
+            self.picture.set_receptive_field(None)
+            self.inspector.set_position(None)
+            return
+        field = self.card.layer(self.layer).receptive_field
+        self.picture.set_receptive_field(field.box(hover.row, hover.column) if field else None)
+        self.inspector.set_position(hover)
+
+
+def default_layer(card: ModelCard) -> str:
+    """Return the layer to show first: the first residual block's output, else the first block's."""
+    for kinds in (("residual", "plain"), ("conv", "stem"), ()):
+        for block in card.blocks:
+            if block.kind in kinds or not kinds:
+                return block.out
+    return card.layers[0].name
+
+
+views.add("inspect", ViewSpec("inspect", lambda: _tr("Inspect"), InspectView))

@@ -1,0 +1,199 @@
+"""What the net believes: the classes with the highest probability as bars."""
+
+from __future__ import annotations
+
+import math
+
+from PyQt6.QtCore import QCoreApplication, QEvent, QRect, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from resnet_viz.core.types import ClassScore, Prediction
+from resnet_viz.gui import theme
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Confidences", text)
+
+
+def percent(prob: float) -> str:
+    """Return a probability for people: ``"86.1 %"``."""
+    return f"{100 * prob:.1f} %"
+
+
+class Confidences(QWidget):
+    """A heading, a switch for logits, and the bars.
+
+    Signals:
+        class_clicked: index of the class.
+    """
+
+    class_clicked = pyqtSignal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        title = QLabel(_tr("Confidences"))
+        title.setProperty("heading", True)
+        self.logits = QToolButton()
+        self.logits.setText(_tr("Logits"))
+        self.logits.setCheckable(True)
+        self.logits.setToolTip(_tr("Show the net's raw outputs instead of probabilities"))
+        self._truth = QLabel()
+        self._truth.setWordWrap(True)
+        self.bars = _Bars()
+        self.bars.clicked.connect(self.class_clicked)
+        self.logits.toggled.connect(self.bars.set_logits)
+        head = QHBoxLayout()
+        head.addWidget(title)
+        head.addStretch(1)
+        head.addWidget(self.logits)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(head)
+        layout.addWidget(self._truth)
+        layout.addWidget(self.bars)
+        self._label: str | None = None
+        self._prediction: Prediction | None = None
+        self._truth.hide()
+
+    def set_prediction(self, prediction: Prediction | None) -> None:
+        """Show a prediction."""
+        self._prediction = prediction
+        self.bars.set_scores(prediction.top if prediction else ())
+        self._show_truth()
+
+    def set_stale(self, stale: bool) -> None:
+        """Dim the bars while the picture has changed and the answer is not there yet."""
+        self.bars.set_stale(stale)
+
+    def set_true_label(self, label: str | None) -> None:
+        """Say which class is right, where that is known."""
+        self._label = label
+        self.bars.set_true_label(label)
+        self._show_truth()
+
+    def _show_truth(self) -> None:
+        self._truth.setVisible(self._label is not None)
+        if self._label is None or self._prediction is None or not self._prediction.top:
+            return
+        right = self._prediction.top[0].label == self._label
+        text = _tr("✓ right: it is “{0}”") if right else _tr("✗ wrong: it is “{0}”")
+        self._truth.setText(text.format(self._label))
+        colours = theme.current()
+        self._truth.setStyleSheet(f"color: {colours.ok if right else colours.error};")
+
+    def as_text(self) -> str:
+        """Return what is shown as lines of label, probability and logit, separated by tabs."""
+        scores = self._prediction.top if self._prediction else ()
+        return "\n".join(f"{score.label}\t{score.prob:.6f}\t{score.logit:.6g}" for score in scores)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        clipboard = QApplication.clipboard()
+        if event is not None and event.matches(QKeySequence.StandardKey.Copy) and clipboard is not None:
+            clipboard.setText(self.as_text())
+        else:
+            super().keyPressEvent(event)
+
+
+class _Bars(QWidget):
+    clicked = pyqtSignal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scores: tuple[ClassScore, ...] = ()
+        self._logits = False
+        self._stale = False
+        self._true: str | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAccessibleName(_tr("Confidences"))
+
+    def set_scores(self, scores: tuple[ClassScore, ...]) -> None:
+        self._scores = scores
+        words = [f"{score.label} {percent(score.prob)}" for score in scores]
+        self.setAccessibleDescription(", ".join(words))
+        self.updateGeometry()
+        self.update()
+
+    def set_logits(self, on: bool) -> None:
+        self._logits = on
+        self.update()
+
+    def set_stale(self, stale: bool) -> None:
+        if stale != self._stale:
+            self._stale = stale
+            self.update()
+
+    def set_true_label(self, label: str | None) -> None:
+        self._true = label
+        self.update()
+
+    def _row(self) -> int:
+        return self.fontMetrics().height() + 8
+
+    def sizeHint(self) -> QSize:
+        return QSize(260, max(2, len(self._scores)) * self._row())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(160, self.sizeHint().height())
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        self.updateGeometry()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None:
+            row = int(event.position().y()) // self._row()
+            if 0 <= row < len(self._scores):
+                self.clicked.emit(self._scores[row].index)
+
+    def event(self, event: QEvent | None) -> bool:
+        if event is not None and event.type() == QEvent.Type.ToolTip:
+            row = self.mapFromGlobal(self.cursor().pos()).y() // self._row()
+            if 0 <= row < len(self._scores):
+                score = self._scores[row]
+                tip = _tr("{0} (class {1}): probability {2:.4f}, logit {3:.3f}")
+                self.setToolTip(tip.format(score.label, score.index, score.prob, score.logit))
+        return super().event(event)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colours, metrics, row = theme.current(), self.fontMetrics(), self._row()
+        if not self._scores:
+            painter.setPen(QColor(colours.muted))
+            flags = int(Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap)
+            painter.drawText(self.rect(), flags, _tr("They appear as soon as a net sees a picture."))
+            return
+        if any(math.isnan(score.prob) for score in self._scores):
+            painter.setPen(QColor(colours.error))
+            flags = int(Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap)
+            text = _tr("The net put out NaN, so it believes nothing. Its weights are damaged, or the input is.")
+            painter.drawText(self.rect(), flags, text)
+            return
+        painter.setOpacity(0.55 if self._stale else 1.0)
+        widest = max(metrics.horizontalAdvance(score.label) for score in self._scores)
+        label_w = min(widest + 24, int(self.width() * 0.4))
+        value_w = metrics.horizontalAdvance("−100.00 ") + 4
+        top = max(abs(score.logit) for score in self._scores) or 1.0
+        bar_x, bar_w = label_w + 8, max(20, self.width() - label_w - value_w - 16)
+        right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        left = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        for index, score in enumerate(self._scores):
+            y = index * row
+            mark = "✓ " if score.label == self._true else ""
+            painter.setPen(QColor(colours.ok if mark else colours.text))
+            text = metrics.elidedText(mark + score.label, Qt.TextElideMode.ElideRight, label_w)
+            painter.drawText(QRect(0, y, label_w, row), left, text)
+            track = QRectF(bar_x, y + row / 2 - 6, bar_w, 12)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(colours.raised))
+            painter.drawRoundedRect(track, 4, 4)
+            share = max(0.0, score.logit / top) if self._logits else score.prob
+            painter.setBrush(QColor(colours.residual))
+            if share * bar_w >= 1:
+                painter.drawRoundedRect(QRectF(track.x(), track.y(), max(3.0, share * bar_w), 12), 4, 4)
+            painter.setPen(QColor(colours.text if index == 0 else colours.muted))
+            value = f"{score.logit:.2f}".replace("-", "−") if self._logits else percent(score.prob)
+            painter.drawText(QRect(self.width() - value_w - 4, y, value_w, row), right, value)

@@ -1,0 +1,214 @@
+"""A row of thumbnails: a folder or a data set, moved along with the arrow keys.
+
+Only thumbnails that come into view are decoded, one per turn of the event loop, so that a
+folder of ten thousand photographs opens as quickly as one of ten.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Protocol
+
+from PyQt6.QtCore import QCoreApplication, QEvent, QRect, QSize, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PyQt6.QtWidgets import QAbstractScrollArea, QScrollBar, QSizePolicy, QWidget
+
+from resnet_viz.core.errors import UserError
+from resnet_viz.core.types import U8
+from resnet_viz.gui import theme
+
+from .images_qt import from_rgb
+
+THUMB_PX = 64
+KEPT = 600
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("FilmStrip", text)
+
+
+class Source(Protocol):
+    """What a strip shows: a number of pictures with names and, perhaps, labels."""
+
+    def __len__(self) -> int: ...
+
+    def thumbnail(self, index: int, side: int = 96) -> U8:
+        """Return one picture, uint8 (H, W, 3)."""
+
+    def name(self, index: int) -> str:
+        """Return what it is called."""
+
+    def label(self, index: int) -> str | None:
+        """Return its true class, if that is known."""
+
+
+class FilmStrip(QAbstractScrollArea):
+    """Thumbnails side by side.
+
+    Signals:
+        picked: index of the picture that the person chose.
+    """
+
+    picked = pyqtSignal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._source: Source | None = None
+        self._current = 0
+        self._thumbs: OrderedDict[int, QImage | None] = OrderedDict()
+        self._decoder = QTimer(self)
+        self._decoder.setInterval(0)
+        self._decoder.timeout.connect(self._decode_one)
+        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(_tr("Pictures of the folder"))
+        self.setToolTip(_tr("Alt+Left and Alt+Right go to the picture before and after"))
+
+    def set_source(self, source: Source | None) -> None:
+        """Show another folder or data set."""
+        self._source = source
+        self._current = 0
+        self._thumbs.clear()
+        self._bar().setValue(0)
+        self._relayout()
+
+    def set_current(self, index: int) -> None:
+        """Mark a picture as the one on show and bring it into view; emits nothing."""
+        self._current = index
+        step, bar, width = self._step(), self._bar(), self._view().width()
+        left = index * step
+        if left < bar.value():
+            bar.setValue(left)
+        elif left + step > bar.value() + width:
+            bar.setValue(left + step - width)
+        if self._source is not None and index < len(self._source):
+            self.setAccessibleDescription(f"{self._source.name(index)} {self._source.label(index) or ''}")
+        self._wake()
+
+    def current(self) -> int:
+        """Return the index of the picture on show."""
+        return self._current
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, THUMB_PX + 2 * self.fontMetrics().height() + 26)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, self.sizeHint().height())
+
+    def _step(self) -> int:
+        return max(THUMB_PX + 16, self.fontMetrics().horizontalAdvance("automobile") + 12)
+
+    def _count(self) -> int:
+        return len(self._source) if self._source is not None else 0
+
+    def _relayout(self) -> None:
+        bar = self._bar()
+        bar.setRange(0, max(0, self._count() * self._step() - self._view().width()))
+        bar.setPageStep(self._view().width())
+        bar.setSingleStep(self._step())
+        self._wake()
+
+    def _visible(self) -> range:
+        step, left = self._step(), self._bar().value()
+        return range(left // step, min(self._count(), (left + self._view().width()) // step + 1))
+
+    def _wake(self) -> None:
+        self._view().update()
+        if any(index not in self._thumbs for index in self._visible()):
+            self._decoder.start()
+
+    def _decode_one(self) -> None:
+        missing = [index for index in self._visible() if index not in self._thumbs]
+        if self._source is None or not missing or not self.isVisible():
+            self._decoder.stop()
+            return
+        try:
+            image: QImage | None = from_rgb(self._source.thumbnail(missing[0], 2 * THUMB_PX))
+        except UserError:
+            image = None  # drawn as a broken picture; the others go on
+        self._thumbs[missing[0]] = image
+        while len(self._thumbs) > KEPT:
+            self._thumbs.popitem(last=False)
+        self._view().update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self._view())
+        colours, metrics, step = theme.current(), self.fontMetrics(), self._step()
+        painter.fillRect(self._view().rect(), QColor(colours.panel))
+        if self._source is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        centre = int(Qt.AlignmentFlag.AlignCenter)
+        for index in self._visible():
+            x = index * step - self._bar().value()
+            if index == self._current:
+                painter.fillRect(QRect(x, 0, step, self._view().height()), QColor(colours.selection))
+            area = QRect(x + (step - THUMB_PX) // 2, 6, THUMB_PX, THUMB_PX)
+            image = self._thumbs.get(index)
+            if image is not None:
+                size = image.size().scaled(area.size(), Qt.AspectRatioMode.KeepAspectRatio)
+                spot = QRect(
+                    area.x() + (THUMB_PX - size.width()) // 2,
+                    area.y() + (THUMB_PX - size.height()) // 2,
+                    size.width(),
+                    size.height(),
+                )
+                painter.drawImage(spot, image)
+            else:
+                painter.fillRect(area, QColor(colours.raised))
+                if index in self._thumbs:
+                    painter.setPen(QPen(QColor(colours.error), 1))
+                    painter.drawText(area, centre | int(Qt.TextFlag.TextWordWrap), _tr("not readable"))
+            name = metrics.elidedText(self._source.name(index), Qt.TextElideMode.ElideMiddle, step - 6)
+            painter.setPen(QColor(colours.muted))
+            painter.drawText(QRect(x, area.bottom() + 2, step, metrics.height()), centre, name)
+            label = self._source.label(index)
+            if label:
+                painter.setPen(QColor(colours.text))
+                text = metrics.elidedText(label, Qt.TextElideMode.ElideRight, step - 6)
+                painter.drawText(QRect(x, area.bottom() + 2 + metrics.height(), step, metrics.height()), centre, text)
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if event is None:
+            return
+        index = (int(event.position().x()) + self._bar().value()) // self._step()
+        if 0 <= index < self._count():
+            self.picked.emit(index)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        if event is None:
+            return
+        moves = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Home: -(10**9), Qt.Key.Key_End: 10**9}
+        if event.key() in moves and not event.modifiers() & Qt.KeyboardModifier.AltModifier and self._count():
+            wanted = max(0, min(self._count() - 1, self._current + moves[Qt.Key(event.key())]))
+            self.picked.emit(wanted)
+        else:
+            event.ignore()
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        if event is not None:
+            delta = event.angleDelta().y() or event.angleDelta().x()
+            self._bar().setValue(self._bar().value() - delta)
+            event.accept()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        self._wake()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        self._relayout()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        self.updateGeometry()
+
+    def _view(self) -> QWidget:
+        viewport = self.viewport()
+        assert viewport is not None
+        return viewport
+
+    def _bar(self) -> QScrollBar:
+        bar = self.horizontalScrollBar()
+        assert bar is not None
+        return bar

@@ -1,0 +1,110 @@
+"""A convolution's kernels: the first layer's as colour pictures, others as slices of one output channel."""
+
+from __future__ import annotations
+
+import numpy as np
+from PyQt6.QtCore import QCoreApplication
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+
+from resnet_viz.analysis.colormap import rgb_words
+from resnet_viz.analysis.montage import GridOptions, Words
+from resnet_viz.analysis.statistics import channel_stats
+from resnet_viz.core.types import F32, U8, Activation, Filters
+
+from .color_bar import ColorBar, number
+from .feature_grid import FeatureGrid
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("FilterView", text)
+
+
+def rgb_kernels(weights: F32) -> tuple[U8, float]:
+    """Return kernels as pictures: grey is 0, and one scale for all of them.
+
+    Args:
+        weights: float32 (O, 3, kH, kW).
+
+    Returns:
+        uint8 (O, kH, kW, 3), and the magnitude that a fully bright or dark colour stands for.
+    """
+    finite = np.nan_to_num(weights)
+    most = float(np.abs(finite).max())
+    share = finite / most if most else finite
+    pictures: U8 = np.clip(np.rint(127.5 + 127.5 * share), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return pictures, most
+
+
+class FilterView(QWidget):
+    """Shows :class:`Filters`; the spin box chooses the output channel whose slices are shown."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._filters: Filters | None = None
+        self._sentence = QLabel()
+        self._sentence.setProperty("muted", True)
+        self._sentence.setWordWrap(True)
+        self._spin_label = QLabel(_tr("Output channel"))
+        self.spin = QSpinBox()
+        self.spin.setToolTip(_tr("Whose kernel is shown, one slice for each input channel"))
+        self.spin.setAccessibleName(_tr("Output channel"))
+        self.grid = _KernelGrid()
+        self.bar = ColorBar()
+        head = QHBoxLayout()
+        head.addWidget(self._sentence, 1)
+        head.addWidget(self._spin_label)
+        head.addWidget(self.spin)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(head)
+        layout.addWidget(self.grid, 1)
+        layout.addWidget(self.bar)
+        self.spin.valueChanged.connect(self._show)
+
+    def set_filters(self, filters: Filters | None, output_channel: int = 0) -> None:
+        """Show a layer's kernels, those of ``output_channel`` where one must be chosen."""
+        self._filters = filters
+        self.spin.blockSignals(True)
+        if filters is not None:
+            self.spin.setRange(0, len(filters.weights) - 1)
+            self.spin.setValue(output_channel)
+        self.spin.blockSignals(False)
+        self._show()
+
+    def _show(self) -> None:
+        filters = self._filters
+        choose = filters is not None and not filters.rgb
+        self.spin.setVisible(choose)
+        self._spin_label.setVisible(choose)
+        if filters is None:
+            self.grid.set_activation(None, None)
+            self.bar.clear()
+            return
+        count, inputs, height, width = filters.weights.shape
+        if filters.rgb:
+            pictures, most = rgb_kernels(filters.weights)
+            self.grid.set_kernels(filters.layer, filters.weights.mean(axis=1), rgb_words(pictures))
+            self.bar.set_scale(-most, most, "grey", _tr("per colour; grey is 0"))
+            text = _tr("{0} kernels of {2} × {3} over red, green and blue: each is what one channel looks for.")
+        else:
+            slices = np.ascontiguousarray(filters.weights[self.spin.value()])
+            self.grid.set_kernels(filters.layer, slices, None)
+            most = float(np.abs(np.nan_to_num(slices)).max())
+            self.bar.set_scale(-most, most, "signed", _tr("blue negative, white 0, red positive"))
+            text = _tr("{0} kernels of {2} × {3}, each with {1} slices, one for every input channel.")
+        self._sentence.setText(text.format(count, inputs, height, width))
+        self.bar.setToolTip(_tr("largest magnitude {0}").format(number(most)))
+
+
+class _KernelGrid(FeatureGrid):
+    """The feature grid, given kernels; colours of its own where they are pictures."""
+
+    def set_kernels(self, layer: str, values: F32, words: Words | None) -> None:
+        self.set_options(GridOptions(colormap="signed"))
+        self.set_activation(Activation(layer, 0, values), channel_stats(values))
+        if words is not None:
+            self._coloured = words
+            self._frame = None
+            self._update()
+        self.setAccessibleName(_tr("Convolution kernels"))

@@ -1,0 +1,150 @@
+"""The controls above the grid: order, scale, colours, zoom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PyQt6.QtCore import QCoreApplication, pyqtSignal
+from PyQt6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QToolButton, QWidget
+
+from resnet_viz.analysis.montage import COLORMAPS, SCALES, SORTS, GridOptions, layer_range, with_percentiles
+
+from .feature_grid import FeatureGrid
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("GridToolbar", text)
+
+
+class GridToolbar(QWidget):
+    """Bound to one grid; every control changes its options at once.
+
+    Signals:
+        options_changed: the GridOptions.
+    """
+
+    options_changed = pyqtSignal(object)
+
+    def __init__(self, grid: FeatureGrid, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = grid
+        sorts = (_tr("number"), _tr("mean"), _tr("max"), _tr("std"), _tr("zeros"))
+        self.sort = self._combo(_tr("Sort: {0}"), dict(zip(SORTS, sorts, strict=True)), _tr("Order of the channels"))
+        scales = (_tr("layer"), _tr("channel"), _tr("fixed"))
+        self.scale = self._combo(
+            _tr("Scale: {0}"), dict(zip(SCALES, scales, strict=True)), _tr("What the colours span from dark to bright")
+        )
+        names = (_tr("viridis"), _tr("magma"), _tr("grey"), _tr("signed"))
+        self.colors = self._combo(
+            _tr("Colours: {0}"),
+            dict(zip(COLORMAPS, names, strict=True)),
+            _tr("Colour map; “signed” shows negative values blue, zero white and positive values red"),
+        )
+        self.direction = self._button("↓", _tr("Largest first, or smallest first"), self._turn)
+        self.pins = self._button(_tr("Pins first"), _tr("Show the pinned channels before all others"), self._emit)
+        self.pins.setCheckable(True)
+        self.low, self.high = self._spin(_tr("Lower end of the scale")), self._spin(_tr("Upper end of the scale"))
+        self.clip = self._button(
+            _tr("1–99 %"), _tr("Set the range so that it leaves out one value in a hundred"), self._clip
+        )
+        self.out = self._button("−", _tr("Smaller maps (−, or Ctrl + wheel)"), grid.zoom_out)
+        self.level = self._button("", _tr("Fit all maps into the window (0)"), grid.fit)
+        self.into = self._button("+", _tr("Larger maps (+, or Ctrl + wheel)"), grid.zoom_in)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for widget in (self.sort, self.direction, self.scale, self.low, self.high, self.clip, self.colors, self.pins):
+            row.addWidget(widget)
+        row.addStretch(1)
+        for widget in (self.out, self.level, self.into):
+            row.addWidget(widget)
+        for combo in (self.sort, self.scale, self.colors):
+            combo.currentIndexChanged.connect(self._emit)
+        for spin in (self.low, self.high):
+            spin.valueChanged.connect(self._emit)
+        grid.zoom_changed.connect(self._show_zoom)
+        self._show_zoom(grid.zoom())
+        self._show_controls()
+
+    def _combo(self, pattern: str, entries: dict[str, str], tip: str) -> QComboBox:
+        combo = QComboBox()
+        for key, text in entries.items():
+            combo.addItem(pattern.format(text), key)
+        combo.setToolTip(tip)
+        combo.setAccessibleName(tip)
+        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        return combo
+
+    def _button(self, text: str, tip: str, clicked: object) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        assert callable(clicked)
+        button.clicked.connect(lambda _checked=False: clicked())
+        return button
+
+    def _spin(self, tip: str) -> QDoubleSpinBox:
+        spin = QDoubleSpinBox()
+        spin.setRange(-1e6, 1e6)
+        spin.setDecimals(2)
+        spin.setSingleStep(0.1)
+        spin.setKeyboardTracking(False)
+        spin.setToolTip(tip)
+        spin.setAccessibleName(tip)
+        return spin
+
+    def _turn(self) -> None:
+        self.direction.setText("↑" if self.direction.text() == "↓" else "↓")
+        self._emit()
+
+    def _clip(self) -> None:
+        activation = self._grid.activation()
+        if activation is not None:
+            self._set_range(*with_percentiles(activation.maps, self._grid.options()).fixed)
+            self._emit()
+
+    def _set_range(self, low: float, high: float) -> None:
+        for spin, value in ((self.low, low), (self.high, high)):
+            spin.blockSignals(True)
+            spin.setValue(value)
+            spin.blockSignals(False)
+
+    def _emit(self) -> None:
+        old, scale = self._grid.options(), self.scale.currentData()
+        stats = self._grid.stats()
+        if scale == "fixed" and old.normalize != "fixed" and stats is not None:
+            self._set_range(*layer_range(stats))  # start from what was on screen
+        options = replace(
+            old,
+            sort=self.sort.currentData(),
+            descending=self.direction.text() == "↓",
+            normalize=scale,
+            fixed=(self.low.value(), max(self.high.value(), self.low.value())),
+            colormap=self.colors.currentData(),
+            pinned_first=self.pins.isChecked(),
+        )
+        self._show_controls()
+        self._grid.set_options(options)
+        self.options_changed.emit(options)
+
+    def set_options(self, options: GridOptions) -> None:
+        """Show and apply other options."""
+        for combo, key in ((self.sort, options.sort), (self.scale, options.normalize), (self.colors, options.colormap)):
+            combo.blockSignals(True)
+            combo.setCurrentIndex(max(0, combo.findData(key)))
+            combo.blockSignals(False)
+        self.direction.setText("↓" if options.descending else "↑")
+        self.pins.setChecked(options.pinned_first)
+        self._set_range(*options.fixed)
+        self._grid.set_options(options)
+        self._show_controls()
+        self.options_changed.emit(options)
+
+    def _show_controls(self) -> None:
+        for widget in (self.low, self.high, self.clip):
+            widget.setVisible(self.scale.currentData() == "fixed")
+        self.direction.setEnabled(self.sort.currentData() != "index")
+
+    def _show_zoom(self, zoom: float) -> None:
+        self.level.setText(f"{zoom:.0f}×" if zoom >= 10 else f"{zoom:.2g}×")

@@ -1,0 +1,378 @@
+"""The main window: the bar at the top, the workspaces below it, and what every workspace shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PyQt6.QtCore import QCoreApplication, Qt, QUrl
+from PyQt6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeySequence,
+)
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QFileDialog,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QPushButton,
+    QSizePolicy,
+    QStackedWidget,
+    QToolBar,
+    QToolButton,
+)
+
+from resnet_viz import __version__
+from resnet_viz.core.errors import UserError
+from resnet_viz.core.paths import log_dir
+from resnet_viz.core.types import ImageInput, ModelCard, Normalization
+from resnet_viz.data.browse import BrowsedSet
+from resnet_viz.session import store
+from resnet_viz.session.requests import OpenModel
+
+from . import theme
+from .actions import menu_titles, table
+from .appearance import Appearance
+from .context import Context
+from .help import HelpPanel
+from .icons import icon
+from .menus import fill_models, fill_pictures
+from .opening import MODEL_SUFFIXES, PICTURE_FILTER, Opener
+from .saving import Saver
+from .views.inspect import InspectView
+from .views.registry import views
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Window", text)
+
+
+class MainWindow(QMainWindow):
+    """The app's one window.
+
+    Args:
+        context: workers and settings; the window closes the workers when it is closed.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self.setObjectName("main-window")
+        self.setWindowTitle("ResNet Viz")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(720, 480)
+        self.opener = Opener(context, self)
+        self.actions_by_id: dict[str, QAction] = {}
+        self._menus: list[QMenu] = []
+        self._source: BrowsedSet | None = None
+        self._strip_index = 0
+        self._make_actions()
+        self.appearance = Appearance(context.settings, self.actions_by_id, self)
+
+        self.stack = QStackedWidget()
+        for spec in views:
+            self.stack.addWidget(spec.make(context))
+        self.setCentralWidget(self.stack)
+        inspect = self.stack.widget(views.ids().index("inspect"))
+        assert isinstance(inspect, InspectView)
+        self.inspect = inspect
+        self.saver = Saver(context, inspect, self)
+        self._make_bar()
+        self._make_status()
+        self._connect()
+        self._restore()
+
+    # ---- assembling ----
+
+    def _make_actions(self) -> None:
+        titles = menu_titles()
+        menus: dict[str, QMenu] = {}
+        for spec in table():
+            menu = menus.get(spec.menu)
+            if menu is None:
+                menu = menus[spec.menu] = QMenu(titles[spec.menu], self)
+                self._menus.append(menu)
+            action = QAction(spec.text, self)
+            action.setToolTip(spec.tip)
+            action.setStatusTip(spec.tip)
+            action.setCheckable(spec.checkable)
+            action.setShortcuts([QKeySequence(key) for key in spec.key.split("|") if key])
+            if spec.icon:
+                action.setIcon(icon(spec.icon))
+            if spec.separator:
+                menu.addSeparator()
+            menu.addAction(action)
+            self.addAction(action)  # its key works although the menu hides behind a button
+            self.actions_by_id[spec.id] = action
+
+    def _make_bar(self) -> None:
+        bar = QToolBar(_tr("Main bar"))
+        bar.setObjectName("main-bar")
+        bar.setMovable(False)
+        bar.setFloatable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self.model_button = self._menu_button(_tr("No model"), _tr("Choose or open a net (Ctrl+M opens a file)"))
+        self.picture_button = self._menu_button(
+            _tr("No picture"), _tr("Choose or open a picture (Ctrl+O opens a file, Ctrl+V pastes)")
+        )
+        model_menu = self.model_button.menu()
+        picture_menu = self.picture_button.menu()
+        assert model_menu is not None and picture_menu is not None
+        model_menu.aboutToShow.connect(lambda: fill_models(model_menu, self.opener, self.actions_by_id))
+        picture_menu.aboutToShow.connect(lambda: fill_pictures(picture_menu, self.opener, self.actions_by_id))
+        open_button = QToolButton()
+        open_button.setText(_tr("Open…"))
+        open_button.setToolTip(_tr("Open a picture or a checkpoint; dropping it on the window does the same"))
+        open_button.clicked.connect(self._open_anything)
+        self.facts = QLabel()
+        self.facts.setProperty("muted", True)
+        self.facts.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.facts.setMinimumWidth(1)
+        for widget in (self.model_button, self.picture_button, open_button):
+            bar.addWidget(widget)
+        for name in ("camera", "help"):
+            button = QToolButton()
+            button.setDefaultAction(self.actions_by_id[name])
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+            button.setAccessibleName(self.actions_by_id[name].toolTip())
+            bar.addWidget(button)
+        bar.addWidget(self.facts)
+        if len(views) > 1:
+            self._make_switch(bar)
+        menu_button = self._menu_button("", _tr("All commands"))
+        menu_button.setIcon(icon("mdi6.menu"))
+        menu_button.setProperty("bare", True)
+        everything = menu_button.menu()
+        assert everything is not None
+        for menu in self._menus:
+            everything.addMenu(menu)
+        bar.addWidget(menu_button)
+        self.addToolBar(bar)
+
+    def _make_switch(self, bar: QToolBar) -> None:
+        group = QButtonGroup(self)
+        for index, spec in enumerate(views):
+            button = QPushButton(spec.title())
+            button.setCheckable(True)
+            button.setChecked(index == 0)
+            button.clicked.connect(lambda _checked, index=index: self.stack.setCurrentIndex(index))
+            group.addButton(button)
+            bar.addWidget(button)
+
+    def _menu_button(self, text: str, tip: str) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setMenu(QMenu(button))
+        return button
+
+    def _make_status(self) -> None:
+        status = self.statusBar()
+        assert status is not None
+        status.setSizeGripEnabled(False)
+        self.found = QLabel()
+        self.timing = QLabel()
+        self.work = QLabel()
+        for label in (self.found, self.timing, self.work):
+            label.setProperty("muted", True)
+            label.setContentsMargins(8, 2, 8, 2)
+        status.addWidget(self.found)
+        status.addWidget(self.timing)
+        status.addPermanentWidget(self.work)
+
+    def _connect(self) -> None:
+        for name, command in self._commands().items():
+            # the lambda drops triggered's argument, which a command would take for its own
+            self.actions_by_id[name].triggered.connect(lambda _checked, command=command: command())
+        opener, inspect = self.opener, self.inspect
+        opener.busy.connect(self.work.setText)
+        opener.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
+        opener.model_opened.connect(self.show_model)
+        opener.picture_opened.connect(self.show_picture)
+        opener.folder_opened.connect(self.show_folder)
+        inspect.open_requested.connect(self._ask_picture)
+        inspect.status.connect(self.timing.setText)
+        inspect.save_requested.connect(self.saver.save_grid)
+        inspect.python_requested.connect(self.saver.copy_python)
+        inspect.picture_picked.connect(self._pick)
+        inspect.normalization_chosen.connect(self._remember_normalization)
+        self.saver.said.connect(lambda text: inspect.banner.show_message(text, "info"))
+        self.saver.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
+
+    # ---- showing what was opened ----
+
+    def show_model(self, card: ModelCard) -> None:
+        """Show a net that was opened."""
+        self.model_button.setText(card.title)
+        facts = [_tr("{0:,} parameters").format(card.params)]
+        if card.test_error is not None:
+            facts.append(_tr("test error {0:.2f} %").format(100 * card.test_error))
+        self.facts.setText("  " + " · ".join(facts))
+        self.found.setText(card.found)
+        self.found.setToolTip(card.found)
+        self.inspect.set_card(card)
+
+    def show_picture(self, image: ImageInput) -> None:
+        """Show a picture that was opened."""
+        name = image.source if len(image.source) <= 28 else f"{image.source[:12]}…{image.source[-12:]}"
+        self.picture_button.setText(name)
+        self.picture_button.setToolTip(image.path or image.source)
+        self.inspect.banner.clear()
+        self.inspect.set_picture(image)
+
+    def show_folder(self, source: BrowsedSet) -> None:
+        """Show a folder or data set as the strip at the bottom."""
+        self._source = source
+        self.inspect.strip.set_source(source)
+        self.inspect.strip.show()
+        self._pick(0)
+
+    def _pick(self, index: int) -> None:
+        if self._source is None or not 0 <= index < len(self._source):
+            return
+        self.inspect.strip.set_current(index)
+        self._strip_index = index
+        try:
+            self.opener.show_picture(self._source.item(index))
+        except UserError as error:  # the strip goes on past a broken file
+            self.inspect.banner.show_message(str(error), "error")
+
+    def _remember_normalization(self, normalization: Normalization) -> None:
+        card = self.inspect.card
+        if card is not None and card.source:
+            store.remember_normalization(card.source, normalization)
+
+    # ---- commands ----
+
+    def _ask_file(self, title: str, filters: str) -> str:
+        start = str(self.context.settings.value("folder", "", type=str))
+        path, _ = QFileDialog.getOpenFileName(self, title, start, filters)
+        if path:
+            self.context.settings.setValue("folder", str(Path(path).parent))
+        return path
+
+    def _ask_folder(self, title: str) -> str:
+        return QFileDialog.getExistingDirectory(self, title, str(self.context.settings.value("folder", "", type=str)))
+
+    def _open_anything(self) -> None:
+        models = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
+        everything = _tr("Pictures and models ({0})").format(f"{PICTURE_FILTER} {models}")
+        if path := self._ask_file(_tr("Open"), f"{everything};;{_tr('All files')} (*)"):
+            self.opener.open_any([path])
+
+    def _ask_picture(self) -> None:
+        filters = f"{_tr('Pictures')} ({PICTURE_FILTER});;{_tr('All files')} (*)"
+        if path := self._ask_file(_tr("Open a picture"), filters):
+            self.opener.open_picture(path)
+
+    def _ask_model(self) -> None:
+        models = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
+        filters = f"{_tr('Checkpoints')} ({models});;{_tr('All files')} (*)"
+        if path := self._ask_file(_tr("Open a model"), filters):
+            self.opener.open_model(OpenModel(ref=path))
+
+    def _ask_run(self) -> None:
+        if path := self._ask_folder(_tr("Open a trained run")):
+            self.opener.open_model(OpenModel(ref=path))
+
+    def _ask_pictures(self) -> None:
+        if path := self._ask_folder(_tr("Open a folder of pictures")):
+            self.opener.open_folder(path)
+
+    def _toggle_fullscreen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _show_log(self) -> None:
+        log_dir().mkdir(parents=True, exist_ok=True)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_dir())))
+
+    def _about(self) -> None:
+        text = _tr(
+            "<b>ResNet Viz {0}</b><p>See what a convolutional network does.</p>"
+            "<p>Free software under the GNU General Public License, version 3 or later.</p>"
+            "<p>Nets after He et al. 2015, “Deep Residual Learning for Image Recognition”.</p>"
+        ).format(__version__)
+        box = QMessageBox(QMessageBox.Icon.NoIcon, _tr("About ResNet Viz"), text, parent=self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def _commands(self) -> dict[str, Callable[[], object]]:
+        """Return what each action of the table does."""
+        inspect, saver, look = self.inspect, self.saver, self.appearance
+        return {
+            "open_picture": self._ask_picture,
+            "open_model": self._ask_model,
+            "open_folder": self._ask_pictures,
+            "open_run": self._ask_run,
+            "camera": self.opener.take_picture,
+            "save_grid": saver.save_grid,
+            "save_map": saver.save_map,
+            "quit": self.close,
+            "paste": self.opener.paste,
+            "copy_picture": saver.copy_picture,
+            "copy_python": saver.copy_python,
+            "find_layer": inspect.tree.focus_filter,
+            "next_layer": lambda: inspect.step_layer(1),
+            "previous_layer": lambda: inspect.step_layer(-1),
+            "show_maps": lambda: inspect.center.set_mode("maps"),
+            "show_parts": lambda: inspect.center.try_mode("parts"),
+            "show_filters": lambda: inspect.center.try_mode("filters"),
+            "unpin": inspect.unpin_all,
+            "next_picture": lambda: self._pick(self._strip_index + 1),
+            "previous_picture": lambda: self._pick(self._strip_index - 1),
+            "bigger": lambda: look.step_font(2),
+            "smaller": lambda: look.step_font(-2),
+            "normal_size": lambda: look.set_font(theme.BASE_PX),
+            "scheme_system": lambda: look.set_scheme("system"),
+            "scheme_light": lambda: look.set_scheme("light"),
+            "scheme_dark": lambda: look.set_scheme("dark"),
+            "fullscreen": self._toggle_fullscreen,
+            "help": lambda: HelpPanel.show_beside(self),
+            "show_log": self._show_log,
+            "about": self._about,
+        }
+
+    # ---- drop, state, end ----
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        if event is None:
+            return
+        mime = event.mimeData()
+        if mime is not None and (mime.hasUrls() or mime.hasImage()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        if event is not None and self.opener.open_mime(event.mimeData()):
+            event.acceptProposedAction()
+
+    def _restore(self) -> None:
+        settings = self.context.settings
+        self.appearance.restore()
+        geometry = settings.value("geometry")
+        if geometry is None or not self.restoreGeometry(geometry):
+            screen = QGuiApplication.primaryScreen()
+            room = screen.availableSize() if screen is not None else self.size()
+            self.resize(min(1440, room.width()), min(900, room.height()))
+        for splitter in (self.inspect.rows, self.inspect.columns):
+            state = settings.value(splitter.objectName())
+            if state is not None:
+                splitter.restoreState(state)
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        settings = self.context.settings
+        settings.setValue("geometry", self.saveGeometry())
+        for splitter in (self.inspect.rows, self.inspect.columns):
+            settings.setValue(splitter.objectName(), splitter.saveState())
+        settings.sync()
+        self.context.nets.close()
+        self.context.files.close()
+        super().closeEvent(event)

@@ -1,0 +1,161 @@
+"""One worker thread on which the newest request of each kind wins.
+
+Dragging a slider makes a hundred requests a second; only the last one matters. A request
+that is overtaken before it runs is dropped, one that is overtaken while it runs has its
+token set and stops at its next check. No thread is ever terminated and no lock is held
+while work runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from resnet_viz.core.errors import Cancelled, UserError
+from resnet_viz.core.token import CancelToken
+
+Progress = Callable[[float], None]
+Handler = Callable[[object, CancelToken, Progress], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request, or how far it is.
+
+    Attributes:
+        kind: the request's kind.
+        ticket: the number that ``submit`` returned.
+        request: the request itself.
+        value: the answer, None while it runs or if it failed.
+        error: why it failed: a UserError for bad input, anything else is a bug.
+        details: the traceback of a bug, empty for bad input.
+        progress: share done 0-1 while it runs, None in the final outcome.
+        elapsed_s: seconds since it began to run.
+    """
+
+    kind: str
+    ticket: int
+    request: object
+    value: object = None
+    error: BaseException | None = None
+    details: str = ""
+    progress: float | None = None
+    elapsed_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Job:
+    kind: str
+    ticket: int
+    request: object
+    token: CancelToken = field(default_factory=CancelToken)
+
+
+class LatestRunner:
+    """Runs requests one after another on a thread of its own.
+
+    Args:
+        handle: does the work: ``handle(request, token, progress)``.
+        deliver: gets every Outcome, on the worker's thread.
+        name: of the thread.
+    """
+
+    def __init__(self, handle: Handler, deliver: Callable[[Outcome], None], name: str = "worker") -> None:
+        self._handle = handle
+        self._deliver = deliver
+        self._ready = threading.Condition()
+        self._waiting: OrderedDict[str, _Job] = OrderedDict()
+        self._running: _Job | None = None
+        self._newest: dict[str, int] = {}
+        self._ticket = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, kind: str, request: object) -> int:
+        """Queue a request, overtaking an older one of its kind; returns its ticket.
+
+        Raises:
+            RuntimeError: if the runner is closed.
+        """
+        with self._ready:
+            if self._closed:
+                raise RuntimeError("the runner is closed")
+            self._ticket += 1
+            # a kind keeps its place in the line: a stream of new requests must not starve it
+            self._waiting[kind] = _Job(kind, self._ticket, request)
+            self._newest[kind] = self._ticket
+            if self._running is not None and self._running.kind == kind:
+                self._running.token.cancel()
+            self._ready.notify()
+            return self._ticket
+
+    def cancel(self, kind: str | None = None) -> None:
+        """Give up the request of ``kind``, or of every kind; nothing is delivered for it."""
+        with self._ready:
+            kinds = [kind] if kind is not None else list(self._newest)
+            for one in kinds:
+                self._waiting.pop(one, None)
+                self._ticket += 1
+                self._newest[one] = self._ticket
+            if self._running is not None and self._running.kind in kinds:
+                self._running.token.cancel()
+
+    def is_current(self, kind: str, ticket: int) -> bool:
+        """Whether nothing newer of this kind has been submitted since."""
+        return self._newest.get(kind) == ticket
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop after the running request, whose token is set, and wait for the thread."""
+        with self._ready:
+            self._closed = True
+            self._waiting.clear()
+            if self._running is not None:
+                self._running.token.cancel()
+            self._ready.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                while not self._waiting and not self._closed:
+                    self._ready.wait()
+                if self._closed:
+                    return
+                _, job = self._waiting.popitem(last=False)
+                self._running = job
+            try:
+                outcome = self._run(job)
+            finally:
+                with self._ready:
+                    self._running = None
+            if outcome is not None:
+                self._deliver(outcome)
+
+    def _run(self, job: _Job) -> Outcome | None:
+        begun = time.perf_counter()
+
+        def progress(share: float) -> None:
+            job.token.check()
+            elapsed = time.perf_counter() - begun
+            self._deliver(Outcome(job.kind, job.ticket, job.request, progress=share, elapsed_s=elapsed))
+
+        try:
+            value = self._handle(job.request, job.token, progress)
+        except Cancelled:
+            return None
+        except UserError as error:
+            return Outcome(job.kind, job.ticket, job.request, error=error, elapsed_s=time.perf_counter() - begun)
+        except Exception as error:  # a bug must reach the window, never end the worker
+            details = traceback.format_exc()
+            return Outcome(
+                job.kind, job.ticket, job.request, error=error, details=details, elapsed_s=time.perf_counter() - begun
+            )
+        if job.token.cancelled:
+            return None
+        return Outcome(job.kind, job.ticket, job.request, value=value, elapsed_s=time.perf_counter() - begun)

@@ -1,0 +1,143 @@
+"""The workbench: owns every net, answers frozen questions, remembers what it has computed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from resnet_viz.analysis.activations import filters, observe
+from resnet_viz.analysis.predictions import prediction
+from resnet_viz.analysis.statistics import channel_stats
+from resnet_viz.core.errors import UserError
+from resnet_viz.core.token import NEVER, CancelToken
+from resnet_viz.core.types import F32, Activation, BlockParts, ChannelStats, ModelCard
+from resnet_viz.data.batches import normalise
+from resnet_viz.data.transforms import prepare
+from resnet_viz.jobs.cache import ByteLRU
+
+from .loading import open_model
+from .requests import FilterRequest, FiltersOpened, Forget, Look, Looked, Opened, OpenModel
+
+NET_BYTES = 1_500_000_000
+MAP_BYTES = 256_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Net:
+    net: nn.Module
+    card: ModelCard
+
+
+def _no_progress(_share: float) -> None:
+    pass
+
+
+class Workbench:
+    """Answers requests; belongs to one thread.
+
+    Opened nets, maps and predictions are kept within a budget of bytes, so that going back to
+    a layer or to the picture before costs no pass.
+    """
+
+    def __init__(self) -> None:
+        self._nets: ByteLRU[_Net] = ByteLRU(NET_BYTES)
+        self._maps: ByteLRU[tuple[Activation, ChannelStats]] = ByteLRU(MAP_BYTES)
+        self._beliefs: ByteLRU[tuple[F32, dict[str, float]]] = ByteLRU(32_000_000)
+        self._parts: ByteLRU[BlockParts] = ByteLRU(64_000_000)
+        self._requests: dict[str, OpenModel] = {}
+
+    def handle(
+        self, request: object, token: CancelToken = NEVER, progress: Callable[[float], None] = _no_progress
+    ) -> object:
+        """Answer one request.
+
+        Raises:
+            UserError: where the input is at fault.
+            Cancelled: if the token was set.
+        """
+        if isinstance(request, OpenModel):
+            return Opened(self._open(request, token).card)
+        if isinstance(request, Look):
+            return self._look(request, token)
+        if isinstance(request, FilterRequest):
+            return FiltersOpened(filters(self._net(request.model).net, request.layer))
+        if isinstance(request, Forget):
+            for cache in (self._maps, self._beliefs, self._parts):
+                cache.clear()
+            return None
+        raise TypeError(f"the workbench does not know {type(request).__name__}")
+
+    def _open(self, request: OpenModel, token: CancelToken) -> _Net:
+        token.check()
+        net, card = open_model(request)
+        made = _Net(net, card)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in (*net.parameters(), *net.buffers()))
+        # an open net is never larger than the budget of one, whatever its size
+        self._nets.put(card.id, made, min(size, NET_BYTES))
+        self._requests[card.id] = request
+        return made
+
+    def _net(self, card_id: str) -> _Net:
+        found = self._nets.get(card_id)
+        if found is None and card_id in self._requests:
+            found = self._open(self._requests[card_id], NEVER)
+        if found is None:
+            raise UserError(f"The net '{card_id}' is not open. Open it first.")
+        return found
+
+    def _look(self, request: Look, token: CancelToken) -> Looked:
+        opened = self._net(request.model)
+        card = opened.card
+        card.layer(request.layer)
+        normalization = request.normalization or card.normalization
+        view = prepare(
+            request.image, request.fit, size=card.input_size, kind=card.fit, channels=card.in_channels
+        )  # (S, S, C)
+        key = (card.id, normalization, hashlib.blake2b(view.tobytes(), digest_size=16).digest())
+        shown = self._maps.get((key, request.layer))
+        belief = self._beliefs.get(key)
+        block = card.block(request.block) if request.block else None
+        parts = self._parts.get((key, request.block)) if block else None
+        need_belief = (request.predict or request.energies) and belief is None
+        pass_ms = 0.0
+        if shown is None or need_belief or (block is not None and block.add and parts is None):
+            token.check()
+            begun = time.perf_counter()
+            x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], normalization)
+            outs = {one.name: one.out for one in card.blocks} if need_belief else {}
+            seen = observe(
+                opened.net,
+                x,
+                layers=() if shown is not None else (request.layer,),
+                energies=tuple(dict.fromkeys(outs.values())),
+                parts=block if parts is None else None,
+                predict=need_belief,
+                token=token,
+            )
+            pass_ms = (time.perf_counter() - begun) * 1000
+            if shown is None:
+                activation = seen.activations[request.layer]
+                shown = (activation, channel_stats(activation.maps))
+                self._maps.put((key, request.layer), shown, activation.maps.nbytes)
+            if need_belief and seen.logits is not None:
+                belief = (seen.logits, {name: seen.energies[out] for name, out in outs.items()})
+                self._beliefs.put(key, belief, seen.logits.nbytes + 200 * len(outs))
+            if seen.parts is not None:
+                parts = seen.parts
+                self._parts.put((key, request.block), parts, 4 * parts.x.nbytes)
+        return Looked(
+            card_id=card.id,
+            layer=request.layer,
+            activation=shown[0],
+            stats=shown[1],
+            energies=belief[1] if belief and request.energies else {},
+            prediction=prediction(belief[0], card.classes, request.top) if belief and request.predict else None,
+            parts=parts,
+            net_view=view,
+            pass_ms=pass_ms,
+        )

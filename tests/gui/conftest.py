@@ -1,0 +1,59 @@
+"""The real window with the real workers, on small untrained nets so that a test takes no second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pytestqt.qtbot import QtBot
+
+from resnet_viz.gui import app as gui_app
+from resnet_viz.gui import errors
+from resnet_viz.gui.app import Start
+from resnet_viz.gui.window import MainWindow
+from resnet_viz.session.requests import OpenModel
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    """A small picture with a Korean file name."""
+    path = tmp_path / "고양이 사진.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot, picture: str) -> Iterator[Callable[..., MainWindow]]:
+    """Return a function that opens the window on an untrained net and waits until it shows the maps."""
+    opened: list[MainWindow] = []
+
+    def open_one(model: str = "resnet20", wait: bool = True, size: tuple[int, int] = (1280, 800)) -> MainWindow:
+        gui_app.make_application()
+        start = Start(model=OpenModel(ref=model, untrained=True), image=picture)
+        window, _ = gui_app.make_window(start)
+        assert isinstance(window, MainWindow)
+        qtbot.addWidget(window)
+        opened.append(window)
+        window.resize(*size)
+        window.show()
+        gui_app.open_first(window, start)
+        if wait:
+            qtbot.waitUntil(window.inspect.settled, timeout=60_000)
+        return window
+
+    yield open_one
+    for window in opened:
+        window.close()
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test in which something ended in the error dialog."""
+    seen: list[str] = []
+    monkeypatch.setattr(errors, "report_text", lambda summary, details: seen.append(f"{summary}\n{details}"))
+    yield
+    assert not seen, "\n".join(seen)

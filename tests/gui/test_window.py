@@ -1,0 +1,280 @@
+"""The main window driven as a person would: open, drop, click, sort, pin, switch quickly, break things."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDropEvent, QImage
+from PyQt6.QtWidgets import QApplication, QToolButton
+from pytestqt.qtbot import QtBot
+
+from resnet_viz.gui.window import MainWindow
+from resnet_viz.session.requests import OpenModel
+
+Open = Callable[..., MainWindow]
+
+
+def drop(window: MainWindow, *paths: str) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(path) for path in paths])
+    event = QDropEvent(
+        QPointF(200, 300), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    window.dropEvent(event)
+
+
+def test_first_window_shows_maps_and_confidences(open_window: Open) -> None:
+    window = open_window()
+    looked = window.inspect.looked
+    assert looked is not None and looked.activation is not None
+    assert looked.activation.layer == "layer1.0"
+    assert looked.activation.maps.shape == (16, 32, 32)
+    assert looked.prediction is not None
+    assert len(looked.prediction.top) == 10
+    assert abs(sum(score.prob for score in looked.prediction.top) - 1) < 1e-5
+    assert "269,722" in window.facts.text()
+    assert "고양이" in window.picture_button.text()
+
+
+def test_maps_shown_equal_a_plain_forward_pass(open_window: Open, qtbot: QtBot) -> None:
+    """What the grid was given is what torch computes without us, difference 0."""
+    import torch
+
+    from resnet_viz.data.batches import normalise
+    from resnet_viz.models import create
+
+    window = open_window()
+    looked = window.inspect.looked
+    assert looked is not None and looked.activation is not None and window.inspect.card is not None
+    net = create("resnet20", seed=0)
+    pixels = torch.from_numpy(looked.net_view).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        x = normalise(pixels, window.inspect.card.normalization)
+        expected = net.layer1[0](net.relu(net.bn1(net.conv1(x))))[0].numpy()
+    assert np.array_equal(looked.activation.maps, expected)
+
+
+def test_choosing_a_layer_in_the_map_shows_it(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.inspect.map.layer_selected.emit("layer3.2.add")
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    assert window.inspect.looked is not None and window.inspect.looked.activation is not None
+    assert window.inspect.looked.activation.maps.shape == (64, 8, 8)
+
+
+def test_keys_step_through_the_layers(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.inspect.select_layer("layer2.0.conv1")
+    window.actions_by_id["next_layer"].trigger()
+    assert window.inspect.layer == "layer2.0.bn1"
+    window.actions_by_id["previous_layer"].trigger()
+    assert window.inspect.layer == "layer2.0.conv1"
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+
+
+def test_pins_stay_across_pictures_and_nets_of_the_same_shape(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window()
+    inspect = window.inspect
+    inspect.select_layer("layer2.0")
+    inspect.toggle_pin(3)
+    inspect.toggle_pin(7)
+    other = tmp_path / "other.png"
+    Image.new("RGB", (40, 40), (200, 30, 90)).save(other)
+    drop(window, str(other))
+    qtbot.waitUntil(lambda: inspect.image is not None and inspect.image.source == "other.png", timeout=20_000)
+    assert inspect.pinned() == {3, 7}
+    window.opener.open_model(OpenModel(ref="plain20", untrained=True))
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20", timeout=20_000)
+    assert inspect.layer == "layer2.0"
+    assert inspect.pinned() == {3, 7}
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+
+
+def test_switching_nets_fifty_times_shows_only_the_last(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    before = threading.active_count()
+    shown: list[str] = []
+    window.opener.model_opened.connect(lambda card: shown.append(card.arch))
+    nets = ["resnet20", "plain20", "resnet32", "hresnet", "plain32"]
+    for turn in range(50):
+        window.opener.open_model(OpenModel(ref=nets[turn % len(nets)], untrained=True))
+    window.opener.open_model(OpenModel(ref="resnet44", untrained=True))
+    qtbot.waitUntil(lambda: bool(shown) and shown[-1] == "resnet44", timeout=30_000)
+    qtbot.waitUntil(window.inspect.settled, timeout=30_000)
+    assert shown == ["resnet44"]
+    assert window.inspect.looked is not None and window.inspect.card is not None
+    assert window.inspect.looked.card_id == window.inspect.card.id
+    assert threading.active_count() <= before
+
+
+def test_clicking_layers_quickly_shows_only_the_last(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window("resnet56")
+    assert window.inspect.card is not None
+    names = [layer.name for layer in window.inspect.card.layers if not layer.container]
+    for name in names[:60]:
+        window.inspect.select_layer(name)
+    window.inspect.select_layer("layer3.8.relu2")
+    qtbot.waitUntil(window.inspect.settled, timeout=30_000)
+    assert window.inspect.looked is not None
+    assert window.inspect.looked.layer == "layer3.8.relu2"
+
+
+def test_the_block_taken_apart_adds_up(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.inspect.select_layer("layer2.1")
+    window.actions_by_id["show_parts"].trigger()
+    qtbot.waitUntil(lambda: window.inspect.settled() and window.inspect.looked.parts is not None, timeout=20_000)
+    parts = window.inspect.looked.parts
+    assert np.array_equal(parts.x + parts.f, parts.total)
+    assert np.array_equal(np.maximum(parts.total, 0), parts.out)
+
+
+def test_a_plain_net_has_no_block_to_take_apart(open_window: Open) -> None:
+    window = open_window("plain20")
+    window.inspect.select_layer("layer2.1")
+    window.actions_by_id["show_parts"].trigger()
+    assert window.inspect.center.mode == "maps"
+
+
+def test_filters_of_the_first_layer_are_shown(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.inspect.select_layer("conv1")
+    window.actions_by_id["show_filters"].trigger()
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    assert window.inspect.center.mode == "filters"
+    assert not window.inspect.banner.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.png", b""),
+        ("text.png", b"this is no picture"),
+        ("broken.jpg", b"\xff\xd8\xff\xe0 nothing more"),
+        ("empty.pt", b""),
+        ("page.pth", b"<!doctype html><html></html>"),
+        ("cut.safetensors", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}"),
+        ("notes.xyz", b"whatever"),
+    ],
+)
+def test_a_bad_file_says_one_sentence_and_the_app_lives_on(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, name: str, content: bytes
+) -> None:
+    window = open_window()
+    path = tmp_path / name
+    path.write_bytes(content)
+    before = window.inspect.looked
+    with qtbot.waitSignal(window.opener.failed, timeout=20_000) as failed:
+        drop(window, str(path))
+    message = failed.args[0]
+    assert name in message and message.endswith(".") and "\n" not in message
+    assert window.inspect.banner.isVisible()
+    assert window.inspect.looked is before
+    window.inspect.select_layer("layer1.1")
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    assert window.inspect.looked is not before
+
+
+def test_pasting_a_picture(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    image = QImage(30, 20, QImage.Format.Format_RGB32)
+    image.fill(0xFF00FF00)
+    QApplication.clipboard().setImage(image)
+    window.actions_by_id["paste"].trigger()
+    qtbot.waitUntil(
+        lambda: window.inspect.image is not None and window.inspect.image.pixels.shape == (20, 30, 3), timeout=20_000
+    )
+    assert window.inspect.image.pixels[0, 0].tolist() == [0, 255, 0]
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+
+
+def test_pasting_nothing_says_what_to_do(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    QApplication.clipboard().clear()
+    with qtbot.waitSignal(window.opener.failed) as failed:
+        window.actions_by_id["paste"].trigger()
+    assert "clipboard" in failed.args[0]
+
+
+def test_a_folder_opens_as_a_strip_and_keeps_layer_and_pins(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window()
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(3):
+        Image.new("RGB", (32, 32), (80 * index, 10, 10)).save(folder / f"{index}.png")
+    window.inspect.select_layer("layer3.0")
+    window.inspect.toggle_pin(5)
+    drop(window, str(folder))
+    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.source == "0.png", timeout=20_000)
+    window.actions_by_id["next_picture"].trigger()
+    assert window.inspect.image is not None and window.inspect.image.source == "1.png"
+    window.actions_by_id["previous_picture"].trigger()
+    assert window.inspect.image.source == "0.png"
+    assert window.inspect.strip.isVisible()
+    assert window.inspect.layer == "layer3.0" and window.inspect.pinned() == {5}
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+
+
+def test_every_action_has_text_tip_and_method(open_window: Open) -> None:
+    window = open_window()
+    keys: dict[str, str] = {}
+    for name, action in window.actions_by_id.items():
+        assert action.text() and action.toolTip(), name
+        for shortcut in action.shortcuts():
+            text = shortcut.toString()
+            assert text not in keys, f"{text} is the key of {keys[text]} and {name}"
+            keys[text] = name
+
+
+def test_every_button_has_a_tooltip_and_a_name(open_window: Open) -> None:
+    window = open_window()
+    for button in window.findChildren(QToolButton):
+        if button.isVisibleTo(window) and not button.objectName().startswith("qt_"):
+            assert button.toolTip(), button.text()
+            assert button.text() or button.accessibleName(), button.objectName()
+
+
+def test_larger_text_and_schemes_redraw_without_clipping(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window(size=(1280, 800))
+    for name in ("bigger", "bigger", "bigger", "scheme_light", "scheme_dark", "normal_size", "smaller", "smaller"):
+        window.actions_by_id[name].trigger()
+        QApplication.processEvents()
+    assert window.font().pixelSize() >= 11
+    window.actions_by_id["normal_size"].trigger()
+    assert window.font().pixelSize() == 13
+
+
+def test_a_small_window_still_shows_the_grid(open_window: Open) -> None:
+    window = open_window(size=(720, 480))
+    QApplication.processEvents()
+    assert window.inspect.center.grid.height() > 60
+    assert window.inspect.center.grid.width() > 100
+
+
+def test_clicks_with_the_mouse_pin_and_select(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    grid = window.inspect.center.grid
+    viewport = grid.viewport()
+    spot = QPoint(20, 20)
+    qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=spot)
+    qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, spot)
+    assert len(window.inspect.pinned()) == 1
+    assert window.inspect.channel in window.inspect.pinned()
+    qtbot.mouseMove(viewport, spot + QPoint(3, 3))
+    qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier, spot)
+    assert not window.inspect.pinned()
+
+
+def test_missing_camera_is_one_sentence(open_window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    if list(Path("/dev").glob("video*")):
+        pytest.skip("this machine has a camera")
+    window = open_window()
+    with qtbot.waitSignal(window.opener.failed, timeout=30_000) as failed:
+        window.actions_by_id["camera"].trigger()
+    assert "camera" in failed.args[0]
