@@ -15,7 +15,7 @@ from torch import nn
 from resnet_viz.core.types import BlockInfo, LayerInfo
 from resnet_viz.gui.widgets.color_scale import contrast, format_value, ink, luminance, make_scale
 from resnet_viz.gui.widgets.map_cursor import locate, move
-from resnet_viz.gui.widgets.map_layout import MapLayout, content_width, hit_test, make_layout
+from resnet_viz.gui.widgets.map_layout import MapLayout, affordable, content_width, hit_test, make_layout
 from resnet_viz.gui.widgets.map_plan import Metrics, Plan, make_plan
 from resnet_viz.models import create, models
 from resnet_viz.models.describe import describe
@@ -376,10 +376,23 @@ def test_luminance_is_that_of_the_standard() -> None:
     assert contrast(grey, (255, 255, 255)) == pytest.approx(4.54, abs=0.01)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["resnet110", "resnet152"])
-@pytest.mark.parametrize("focus", [{5: 1.0}, {5: 1.0, 40: 1.0}])
-def test_blocks_in_focus_leave_the_others_visible_and_the_net_in_the_view(name: str, focus: dict[int, float]) -> None:
-    layout = lay(name, 780, focus=focus)
-    assert layout.width == pytest.approx(780)
-    assert min(column.body.w for column in layout.columns) >= 1.5
-    assert layout.columns[5].slot.w > 8 * layout.columns[6].slot.w
+@pytest.mark.parametrize(("name", "width"), [("resnet110", 780), ("resnet110", 1160), ("resnet152", 860)])
+@pytest.mark.parametrize("wanted", [[5], [5, 40], [40, 5]])
+def test_blocks_in_focus_leave_the_net_in_the_view(name: str, wanted: list[int], width: float) -> None:
+    plan = plan_of(name)
+    chosen = affordable(plan, wanted, width)
+    assert chosen[0] == wanted[0], "what a person does now is never given up"
+    layout = make_layout(plan, width, 112, focus=dict.fromkeys(chosen, 1.0))
+    assert layout.width == pytest.approx(width)
+    assert min(column.body.w for column in layout.columns) >= 1
+    for index in chosen:
+        assert all(cell.text for cell in layout.columns[index].cells)
+
+
+def test_one_focus_less_where_two_have_no_room() -> None:
+    plan = plan_of("resnet152")
+    need = plan.columns[5].need_px
+    assert affordable(plan, [5, 40], 780) == [5]
+    assert affordable(plan, [5, 40], 4 * need) == [5, 40]
+    assert affordable(plan, [5, 5], 4 * need) == [5]
+    assert affordable(plan, [], 780) == []

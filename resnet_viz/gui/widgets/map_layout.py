@@ -9,7 +9,7 @@ the others share the rest. All numbers are pixels, y grows downwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .map_geometry import Arc, Caption, Cell, Column, Hit, MapLayout, Rect, hit_test, mirror
@@ -19,7 +19,7 @@ __all__ = ["Arc", "Caption", "Cell", "Column", "Hit", "MapLayout", "Rect", "cont
 
 MIN_PITCH_EM = 0.7
 """Narrowest block in a view that fits the window; longer nets scroll."""
-LEAST_PITCH_EM = 0.38
+LEAST_PITCH_EM = 0.25
 """Narrowest block beside one in focus."""
 FOCUS_SHARE = 0.55
 """Blocks in focus never take more than this share of the view."""
@@ -76,6 +76,16 @@ def content_width(plan: Plan, view: float, zoom: float = 1.0) -> float:
     return max(view, least + _source_width(plan) + 2 * em) * zoom
 
 
+def affordable(plan: Plan, columns: Sequence[int], view: float) -> list[int]:
+    """Return those of ``columns``, most important first, that can be in focus together; always the first."""
+    chosen: list[int] = []
+    for index in columns:
+        together = sum(plan.columns[i].need_px for i in {*chosen, index})
+        if index not in chosen and (not chosen or together <= FOCUS_SHARE * view):
+            chosen.append(index)
+    return chosen
+
+
 def _source_width(plan: Plan) -> float:
     texts = (plan.source_title, plan.source_shape)
     return max(plan.metrics.measure(text) for text in texts) + 0.8 * plan.metrics.em
@@ -86,10 +96,7 @@ def _widths(plan: Plan, room: float, view: float, zoom: float, focus: Mapping[in
     em = plan.metrics.em
     wanted = sum(amount * plan.columns[index].need_px for index, amount in focus.items())
     least = LEAST_PITCH_EM * em
-    others = sum(max(least * c.weight, c.minimum_px) for i, c in enumerate(plan.columns) if i not in focus)
-    squeeze = 1.0
-    if wanted:
-        squeeze = min(1.0, FOCUS_SHARE * view / wanted, max(0.6, (room - others) / wanted))
+    squeeze = min(1.0, FOCUS_SHARE * view / wanted) if wanted else 1.0
 
     def widths(unit: float) -> list[float]:
         result: list[float] = []

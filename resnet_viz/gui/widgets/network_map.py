@@ -25,7 +25,7 @@ from resnet_viz.core.types import ModelCard
 from .map_cursor import Cursor, Step, move
 from .map_geometry import Hit, hit_test
 from .map_growth import Growth
-from .map_layout import content_width
+from .map_layout import affordable, content_width
 from .map_marks import Marks
 from .map_picture import MapPicture
 from .map_text import arc_tip, block_tip, layer_tip, spoken, tr
@@ -135,14 +135,17 @@ class NetworkMap(MapPicture):
     # ---- focus: the blocks that are drawn wide ----
 
     def _refocus(self) -> None:
-        wanted: dict[int, float] = {}
-        if len(self._columns) == 1:
-            wanted[self._columns[0]] = 1.0
-        if self._cursor is not None and self.hasFocus() and self._keys:
-            wanted[self._cursor[0]] = 1.0
+        plan = self.plan()
+        wanted: list[int] = []  # what a person does now comes first
         if self._near is not None:
-            wanted[self._near] = 1.0
-        self._growth.go(wanted, at_once=not self.isVisible())
+            wanted.append(self._near)
+        if self._cursor is not None and self.hasFocus() and self._keys:
+            wanted.append(self._cursor[0])
+        if len(self._columns) == 1:
+            wanted.append(self._columns[0])
+        if plan is not None:
+            wanted = affordable(plan, wanted, self._view().width())
+        self._growth.go(dict.fromkeys(wanted, 1.0), at_once=not self.isVisible())
 
     def _on_growth(self, amounts: object) -> None:
         assert isinstance(amounts, dict)
