@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QObject, QSettings
+from PyQt6.QtCore import QObject, QSettings, pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QApplication
 
@@ -20,7 +20,12 @@ class Appearance(QObject):
         settings: where the choices are remembered.
         actions: the window's actions by id.
         parent: the window.
+
+    Signals:
+        changed: the colours are others now.
     """
+
+    changed = pyqtSignal()
 
     def __init__(self, settings: QSettings, actions: dict[str, QAction], parent: QObject) -> None:
         super().__init__(parent)
@@ -42,6 +47,7 @@ class Appearance(QObject):
         for spec in table():
             if spec.icon:
                 self._actions[spec.id].setIcon(icon(spec.icon))
+        self.changed.emit()
 
     def set_font(self, px: int) -> None:
         """Use ``px`` pixels as the base size of all text."""

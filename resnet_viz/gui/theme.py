@@ -163,6 +163,7 @@ QPushButton:disabled, QToolButton:disabled {{ color: {theme.muted}; background: 
 QPushButton:focus, QToolButton:focus, QLineEdit:focus {{ border-color: {theme.accent}; }}
 QPushButton[primary="true"] {{
     background: {theme.accent}; color: {theme.accent_text}; border-color: {theme.accent}; }}
+QComboBox {{ min-height: 26px; }}
 QLineEdit {{
     background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 6px; padding: 4px 8px;
     selection-background-color: {theme.accent}; selection-color: {theme.accent_text}; }}

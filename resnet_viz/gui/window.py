@@ -147,7 +147,7 @@ class MainWindow(QMainWindow):
         if len(views) > 1:
             self._make_switch(bar)
         menu_button = self._menu_button("", _tr("All commands"))
-        menu_button.setIcon(icon("mdi6.menu"))
+        self.appearance.changed.connect(lambda: menu_button.setIcon(icon("mdi6.menu")))
         menu_button.setProperty("bare", True)
         everything = menu_button.menu()
         assert everything is not None

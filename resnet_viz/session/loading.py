@@ -76,6 +76,7 @@ def _open_untrained(request: OpenModel) -> tuple[nn.Module, ModelCard]:
         normalization=presets.get(spec.preprocessing),
         known=True,
         found=f"{spec.title}, untrained, seed {request.seed}",
+        extra={"untrained": {"ref": spec.id, "seed": request.seed, **options}},
     )
     return net, card
 
@@ -109,6 +110,7 @@ def _open_factory(request: OpenModel) -> tuple[nn.Module, ModelCard]:
         found=f"generic net from {request.factory}",
         source=request.ref,
         input_size=size,
+        extra={"factory": request.factory},
     )
     return net, card
 

@@ -130,7 +130,7 @@ class _Bars(QWidget):
         self.update()
 
     def _row(self) -> int:
-        return self.fontMetrics().height() + 8
+        return self.fontMetrics().height() + 5
 
     def sizeHint(self) -> QSize:
         return QSize(260, max(2, len(self._scores)) * self._row())

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QCoreApplication, QEvent, QPoint, QRect, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PyQt6.QtGui import (
+    QColor,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PyQt6.QtWidgets import QAbstractScrollArea, QScrollBar, QWidget
 
 from resnet_viz.analysis import montage as grids
@@ -67,6 +78,7 @@ class FeatureGrid(QAbstractScrollArea):
         self.setMinimumSize(120, 80)
         viewport = self._viewport()
         viewport.setMouseTracking(True)
+        viewport.setBackgroundRole(QPalette.ColorRole.Window)
         viewport.installEventFilter(self)
 
     # ---- what is shown ----

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 from PyQt6.QtCore import QCoreApplication, QEvent, QRect, QRectF, Qt
-from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QWheelEvent
+from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
 from PyQt6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QScrollBar, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import F32, BlockParts
 from resnet_viz.gui import theme
 
-from .color_bar import ColorBar, number
+from .color_bar import ColorBar
 from .images_qt import from_values
 
 COLORMAP = "signed"
@@ -104,6 +104,7 @@ class _Rows(QAbstractScrollArea):
         self._channel = 0
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setAccessibleName(_tr("x, F(x), x + F(x) and the result, channel by channel"))
+        self._view().setBackgroundRole(QPalette.ColorRole.Window)
         self.setMinimumSize(200, 120)
 
     def set_parts(self, parts: BlockParts | None) -> None:
@@ -127,7 +128,7 @@ class _Rows(QAbstractScrollArea):
         return max(40, min(180, width // 4))
 
     def _label_w(self) -> int:
-        return self.fontMetrics().horizontalAdvance("‖F‖/‖x‖ = 0.00 ")
+        return self.fontMetrics().horizontalAdvance("‖F‖/‖x‖ = 00.00  ")
 
     def _sign_w(self) -> int:
         return self.fontMetrics().horizontalAdvance(" ReLU → ")
@@ -187,6 +188,7 @@ class _Rows(QAbstractScrollArea):
                 width, height = image.width() * scale, image.height() * scale
                 target = QRectF(column + (cell - width) / 2, y + (cell - height) / 2, width, height)
                 painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < 1)
+                painter.fillRect(target.adjusted(-2, -2, 2, 2), QColor(colours.grid))
                 painter.drawImage(target, image)
                 if channel == self._channel:
                     painter.setPen(QPen(QColor(colours.accent), 2))
@@ -206,7 +208,7 @@ class _Rows(QAbstractScrollArea):
         middle = y + cell // 2
         painter.drawText(QRect(0, middle - line, self._label_w(), line), left, _tr("channel {0}").format(channel))
         painter.setPen(QColor(colours.muted))
-        ratio = f"‖F‖/‖x‖ = {number(float(self._ratios[channel]))}"
+        ratio = f"‖F‖/‖x‖ = {self._ratios[channel]:.2f}"
         painter.drawText(QRect(0, middle, self._label_w(), line), left, ratio)
 
     def _view(self) -> QWidget:
