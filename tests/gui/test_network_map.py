@@ -498,6 +498,18 @@ def test_a_very_long_net_scrolls_to_what_is_selected(make_map: MakeMap) -> None:
     assert widget.offset() == 0 and not widget.scroll_bar.isVisible()
 
 
+@pytest.mark.parametrize("block", ["layer1.0", "layer3.17", "layer4.2"])
+def test_a_block_that_grows_stays_in_sight(make_map: MakeMap, qtbot: QtBot, block: str) -> None:
+    widget = make_map("resnet152", 900)
+    widget.set_zoom(2.0)
+    widget.set_selected(block)
+    view = widget._view().width()
+    qtbot.waitUntil(lambda: all(cell.text for cell in column_of(widget, block).cells), timeout=2000)
+    widget.finish_animation()
+    slot = column_of(widget, block).slot
+    assert widget.offset() <= slot.x + 1 and slot.right <= widget.offset() + view + 1
+
+
 # ---- what it says, how large it is ----
 
 

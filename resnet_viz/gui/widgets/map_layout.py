@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .map_captions import block_labels, group_captions
 from .map_geometry import Arc, Caption, Cell, Column, Hit, MapLayout, Rect, hit_test, mirror
-from .map_plan import CellPlan, ColumnPlan, GroupPlan, Plan
+from .map_plan import CellPlan, ColumnPlan, Plan
 
 __all__ = ["Arc", "Caption", "Cell", "Column", "Hit", "MapLayout", "Rect", "content_width", "hit_test", "make_layout"]
 
@@ -261,53 +262,11 @@ def make_layout(
         trunk_y=rows.trunk,
         source=source,
         columns=tuple(columns),
-        labels=_labels(plan, columns, focus, scene),
-        captions=_captions(plan.groups, columns, plan) if rows.caption is not None else (),
+        labels=block_labels(plan, columns, focus, scene),
+        captions=group_captions(plan, columns) if rows.caption is not None else (),
         label_y=rows.label,
         caption_y=rows.caption,
         pitch=pitch,
         source_caption=plan.source_shape,
     )
     return mirror(layout) if mirrored else layout
-
-
-def _labels(plan: Plan, columns: list[Column], focus: Mapping[int, float], width: float) -> tuple[Caption, ...]:
-    """Return the block titles that have room: focus first, then each group's first, then every k-th."""
-    measure, em = plan.metrics.measure, plan.metrics.em
-    sizes = [measure(column.block.title) for column in plan.columns]
-    pitches = sorted(column.slot.w for column in columns)
-    pitch = pitches[len(pitches) // 2] if pitches else 1.0
-    room = (sorted(sizes)[int(0.75 * len(sizes))] if sizes else 0.0) + 0.6 * em
-    step = next((k for k in (1, 2, 3, 5, 10, 20, 50, 100) if k * pitch >= room), 200)
-
-    def rank(index: int) -> int:
-        if focus.get(index, 0.0) > 0.5:
-            return 0
-        inside = index - plan.groups[plan.columns[index].group].first
-        if inside % step == 0:
-            return 1 if inside == 0 else 2
-        return 9 if plan.columns[index].block.stage else 3  # outside the stages names do not count on
-
-    taken: list[tuple[float, float]] = []
-    labels: list[Caption] = []
-    for index in sorted(range(len(columns)), key=rank):
-        if rank(index) == 9:
-            break
-        slot = columns[index].slot
-        middle = min(columns[index].body.cx, width - 2 - sizes[index] / 2)
-        left, right = middle - sizes[index] / 2, middle + sizes[index] / 2
-        if all(right + 0.3 * em <= a or b + 0.3 * em <= left for a, b in taken):
-            taken.append((left, right))
-            labels.append(Caption(plan.columns[index].block.title, middle, slot.x, slot.right, index))
-    return tuple(sorted(labels, key=lambda label: label.index))
-
-
-def _captions(groups: tuple[GroupPlan, ...], columns: list[Column], plan: Plan) -> tuple[Caption, ...]:
-    captions: list[Caption] = []
-    for index, group in enumerate(groups):
-        left, right = columns[group.first].slot.x, columns[group.last].slot.right
-        text = next((text for text in group.texts if plan.metrics.measure(text) <= right - left - 2), "")
-        alone = group.first == group.last
-        middle = columns[group.first].body.cx if alone else (left + right) / 2
-        captions.append(Caption(text, middle, left, right, index))
-    return tuple(captions)

@@ -16,7 +16,6 @@ from PyQt6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
-    QWheelEvent,
 )
 from PyQt6.QtWidgets import QApplication, QToolTip, QWidget
 
@@ -24,19 +23,15 @@ from resnet_viz.core.types import ModelCard
 
 from .map_cursor import Cursor, Step, move
 from .map_geometry import Hit, hit_test
-from .map_growth import Growth
-from .map_layout import affordable, content_width
 from .map_marks import Marks
-from .map_picture import MapPicture
 from .map_text import arc_tip, block_tip, layer_tip, spoken, tr
+from .map_view import ZOOM_STEP, MapView
 
 DWELL_MS = 140
-ZOOM_STEP = 1.25
-MAX_ZOOM = 12.0
 NARROW_EM = 4.5
 
 
-class NetworkMap(MapPicture):
+class NetworkMap(MapView):
     """Shows a net from input to output; click, hover, scroll, zoom, or use the keys.
 
     A click on a layer selects it, on a block its output, on an addition the addition. Left and
@@ -68,8 +63,6 @@ class NetworkMap(MapPicture):
         self._dwell.setSingleShot(True)
         self._dwell.setInterval(DWELL_MS)
         self._dwell.timeout.connect(self._on_dwell)
-        self._growth = Growth(self)
-        self._growth.changed.connect(self._on_growth)
         self._retranslate()
 
     def _retranslate(self) -> None:
@@ -83,7 +76,7 @@ class NetworkMap(MapPicture):
     def set_card(self, card: ModelCard | None) -> None:
         self._growth.forget()
         self._dwell.stop()
-        self._hit, self._near, self._cursor = None, None, None
+        self._hit = self._near = self._cursor = self._follow = None
         super().set_card(card)
         self.map_layout()
         self._describe()
@@ -134,87 +127,20 @@ class NetworkMap(MapPicture):
 
     # ---- focus: the blocks that are drawn wide ----
 
-    def _refocus(self) -> None:
-        plan = self.plan()
-        wanted: list[int] = []  # what a person does now comes first
-        if self._near is not None:
-            wanted.append(self._near)
+    def wishes(self) -> list[int]:
+        wanted = [] if self._near is None else [self._near]
         if self._cursor is not None and self.hasFocus() and self._keys:
             wanted.append(self._cursor[0])
-        if len(self._columns) == 1:
-            wanted.append(self._columns[0])
-        if plan is not None:
-            wanted = affordable(plan, wanted, self._view().width())
-        self._growth.go(dict.fromkeys(wanted, 1.0), at_once=not self.isVisible())
-
-    def _on_growth(self, amounts: object) -> None:
-        assert isinstance(amounts, dict)
-        self._focus = amounts
-        self._forget_layout()
-
-    def finish_animation(self) -> None:
-        """Go to the end of a running animation at once."""
-        self._growth.finish()
+        return wanted + super().wishes()
 
     def _on_dwell(self) -> None:
         layout = self.map_layout()
         if layout is None or self._hit is None or self._hit.index == self._near:
             return
+        self._follow = None
         slot = layout.columns[self._hit.index].slot
         self._near = self._hit.index if slot.w < NARROW_EM * self._em() else None
         self._refocus()
-
-    # ---- scrolling and zooming ----
-
-    def _reveal(self, index: int) -> None:
-        """Scroll so that a block is in sight."""
-        layout = self.map_layout()
-        if layout is None or not self.scroll_bar.isVisibleTo(self):
-            return
-        slot, view = layout.columns[index].slot, self._view().width()
-        margin = min(4 * self._em(), max(0.0, (view - slot.w) / 2))
-        if slot.x - margin < self.offset():
-            self.scroll_bar.setValue(round(slot.x - margin))
-        elif slot.right + margin > self.offset() + view:
-            self.scroll_bar.setValue(round(slot.right + margin - view))
-
-    def zoom(self) -> float:
-        """Return the zoom; 1 fits the net into the width."""
-        return self._zoom
-
-    def set_zoom(self, zoom: float, at: float | None = None) -> None:
-        """Zoom, keeping in place what lies at ``at`` pixels from the left edge (else the selected block)."""
-        plan, layout = self.plan(), self.map_layout()
-        if plan is None or layout is None:
-            return
-        view = self._view()
-        least = min(1.0, view.width() / content_width(plan, view.width()))
-        if at is None:
-            index = self._columns[0] if self._columns else None
-            at = layout.columns[index].slot.cx - self.offset() if index is not None else view.width() / 2
-            at = max(0.0, min(at, view.width()))
-        else:
-            at -= view.x()
-        share = (self.offset() + at) / layout.width
-        self._zoom = max(least, min(MAX_ZOOM, zoom))
-        self._forget_layout()
-        after = self.map_layout()
-        if after is not None:
-            self.scroll_bar.setValue(round(share * after.width - at))
-
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is None:
-            return
-        delta = event.angleDelta()
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.set_zoom(self._zoom * ZOOM_STEP ** (delta.y() / 120), event.position().x())
-        elif self.scroll_bar.isVisibleTo(self):
-            step = delta.x() if abs(delta.x()) > abs(delta.y()) else delta.y()
-            self.scroll_bar.setValue(self.scroll_bar.value() - round(step * self.scroll_bar.singleStep() / 60))
-        else:
-            event.ignore()
-            return
-        event.accept()
 
     # ---- mouse ----
 
@@ -236,7 +162,7 @@ class NetworkMap(MapPicture):
         if self._pressed is not None and self.scroll_bar.isVisibleTo(self):
             moved = event.position().x() - self._pressed.x()
             if self._panned or abs(moved) >= QApplication.startDragDistance():
-                self._panned = True
+                self._panned, self._follow = True, None
                 self.scroll_bar.setValue(self.scroll_bar.value() - round(moved))
                 self._pressed = event.position()
             return
@@ -253,7 +179,7 @@ class NetworkMap(MapPicture):
 
     def leaveEvent(self, event: QEvent | None) -> None:
         self._dwell.stop()
-        self._near = None
+        self._near = self._follow = None
         self._point_at(None)
         self._refocus()
 
