@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from resnet_viz.cli.commands import Command
+from resnet_viz.cli.main import run
+from resnet_viz.cli.options import add_model_options, model_request
+from resnet_viz.core.errors import UserError
 
 
 def main() -> int:
@@ -10,9 +18,75 @@ def main() -> int:
     if sys.platform == "win32":
         # torch's DLLs fail to load on Windows once PyQt6 is in the process
         import torch  # noqa: F401
-    from resnet_viz.cli.main import run
+    return run(sys.argv[1:], open_app=_open_app, extra=(SCREENSHOT,))
 
-    return run(sys.argv[1:])
+
+def _open_app(paths: Sequence[str]) -> int:
+    """Open the window on models and pictures, in any order."""
+    from resnet_viz.gui.app import Start, run_app
+    from resnet_viz.gui.opening import is_model
+    from resnet_viz.session.requests import OpenModel
+    from resnet_viz.session.store import trained_folder
+
+    model, image, folder = None, None, None
+    for text in paths:
+        path = Path(text)
+        if trained_folder(text) is not None or is_model(path):
+            model = OpenModel(ref=text)
+        elif path.is_dir():
+            folder = text
+        elif path.exists():
+            image = text
+        else:
+            raise UserError(f"'{text}' is no file or model. Check the path.")
+    return run_app(Start(model, image, None, folder))
+
+
+def _screenshot_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workspace", default="inspect", help="which workspace (default inspect)")
+    parser.add_argument("--model", metavar="MODEL", help="as for the other commands (default resnet20-cifar10)")
+    parser.add_argument("--image", metavar="IMAGE", help="picture file (default the first sample)")
+    parser.add_argument("--layer", metavar="NAME", help="layer to choose")
+    parser.add_argument("--folder", metavar="DATA", help="folder or data set to browse as a strip")
+    parser.add_argument("--out", required=True, metavar="shot.png", help="where to write the picture")
+    parser.add_argument("--size", default="1440x900", metavar="WxH", help="of the window (default 1440x900)")
+    parser.add_argument("--scheme", choices=("dark", "light"), default="dark", help="colours")
+    parser.add_argument("--mode", choices=("maps", "parts", "filters"), default="maps", help="what of the layer")
+    parser.add_argument("--channel", type=int, metavar="N", help="channel to look closer at")
+    add_model_options(parser)
+
+
+def _screenshot(arguments: argparse.Namespace) -> int:
+    from resnet_viz.gui.app import Start, render_screenshot
+
+    width, _, height = arguments.size.partition("x")
+    if not (width.isdigit() and height.isdigit() and 320 <= int(width) <= 8000 and 240 <= int(height) <= 8000):
+        raise UserError(f"--size {arguments.size} is no window. Write it as 1440x900.")
+    for path in (arguments.image, arguments.folder):
+        if path and not Path(path).exists():
+            raise UserError(f"{path} does not exist. Check the path.")
+    model = model_request(arguments) if arguments.model or arguments.factory else None
+    start = Start(model, arguments.image, arguments.layer, arguments.folder)
+    render_screenshot(
+        start,
+        arguments.out,
+        workspace=arguments.workspace,
+        size=(int(width), int(height)),
+        scheme=arguments.scheme,
+        mode=arguments.mode,
+        channel=arguments.channel,
+    )
+    print(f"{arguments.out} is written")
+    return 0
+
+
+SCREENSHOT = Command(
+    "screenshot",
+    "draw the real window into a PNG, without a screen",
+    "resnet-viz screenshot --layer layer2.0 --out shot.png",
+    _screenshot_arguments,
+    _screenshot,
+)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def write_activation(
 def _png(activation: Activation, stats: ChannelStats, options: GridOptions, provenance: Mapping[str, str]) -> bytes:
     grid = montage(activation.maps, stats, options)
     info = PngImagePlugin.PngInfo()
-    for key, value in (provenance | _scale(grid, options)).items():
+    for key, value in {**provenance, **_scale(grid, options)}.items():
         info.add_itxt(key, value)
     buffer = io.BytesIO()
     Image.fromarray(grid.image).save(buffer, "PNG", pnginfo=info)

@@ -312,3 +312,24 @@ class Filters:
     layer: str
     weights: F32
     rgb: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """How well a net does on a labelled data set.
+
+    Attributes:
+        accuracy: share 0-1 of right answers.
+        n: number of pictures.
+        per_class: share of right answers by class name; None where a class has no pictures.
+        confusion: int64 (K, K), rows the true class, columns the answer.
+        classes: names by index.
+        skipped: names of pictures that could not be read.
+    """
+
+    accuracy: float
+    n: int
+    per_class: dict[str, float | None]
+    confusion: I64
+    classes: tuple[str, ...]
+    skipped: tuple[str, ...] = ()

@@ -1,0 +1,87 @@
+"""The command line: finds the command, runs it, turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from resnet_viz import __version__
+from resnet_viz.core.errors import Cancelled, UserError
+
+from . import evaluate, features, layers, models, predict, train  # noqa: F401 - each registers its command
+from .commands import Command, commands
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without repeating the whole usage."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def make_parser(extra: Sequence[Command] = ()) -> argparse.ArgumentParser:
+    """Return the parser of all commands; ``extra`` are those that need the window."""
+    parser = _Parser(
+        prog="resnet-viz",
+        description="See what a convolutional network does. Without a command the app opens.",
+        epilog="A picture, folder, checkpoint or model id instead of a command opens the app with it.",
+    )
+    parser.add_argument("--version", action="version", version=f"resnet-viz {__version__}")
+    places = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for command in (*commands, *extra):
+        place = places.add_parser(
+            command.name, help=command.help, description=command.help, epilog=f"example: {command.example}"
+        )
+        command.add_arguments(place)
+        place.set_defaults(run=command.run)
+    return parser
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    open_app: Callable[[Sequence[str]], int] | None = None,
+    extra: Sequence[Command] = (),
+) -> int:
+    """Do what the arguments say.
+
+    Args:
+        argv: arguments without the program's name.
+        open_app: opens the window on the given models and pictures.
+        extra: commands that need the window, such as ``screenshot``.
+
+    Returns:
+        0 done, 2 bad input (one line on stderr), 130 interrupted.
+    """
+    names = {*commands.ids(), *(command.name for command in extra)}
+    try:
+        if not argv or (argv[0] not in names and not argv[0].startswith("-")):
+            if argv and not os.path.exists(argv[0]) and not _is_model(argv[0]):
+                raise UserError(f"'{argv[0]}' is no command, file or model. See resnet-viz --help.")
+            if open_app is None:
+                raise UserError("This needs a window. Run resnet-viz.")
+            return open_app(argv)
+        arguments = make_parser(extra).parse_args(argv)
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print(f"resnet-viz: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    except (KeyboardInterrupt, Cancelled):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader has seen enough (`| head`); stdout is closed so that exiting stays quiet
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _is_model(name: str) -> bool:
+    from resnet_viz.session.store import trained_folder
+
+    return trained_folder(name) is not None
