@@ -307,11 +307,15 @@ class InspectView(QWidget):
         if looked.parts is not None:
             self.center.microscope.set_parts(looked.parts)
         if looked.energies:
-            self.map.set_values(looked.energies, _tr("mean |activation|"))
+            # logits are no activations, and their size would leave all blocks dark
+            heads = {block.name for block in self.card.blocks if block.kind == "head"}
+            values = {name: value for name, value in looked.energies.items() if name not in heads}
+            self.map.set_values(values, _tr("mean |activation|"))
         if looked.prediction is not None:
             self.confidences.set_prediction(looked.prediction)
         self.confidences.set_stale(False)
         self.picture.set_net_view(looked.net_view)
+        self.map.set_input(looked.net_view)
         self.center.grid.set_selected(self.channel)
         self._show_channel()
         self.status.emit(_tr("pass {0:.1f} ms").format(looked.pass_ms))
