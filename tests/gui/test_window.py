@@ -245,9 +245,9 @@ def test_larger_text_and_schemes_redraw_without_clipping(open_window: Open, qtbo
     for name in ("bigger", "bigger", "bigger", "scheme_light", "scheme_dark", "normal_size", "smaller", "smaller"):
         window.actions_by_id[name].trigger()
         QApplication.processEvents()
-    assert window.font().pixelSize() >= 11
+    assert QApplication.font().pixelSize() >= 11
     window.actions_by_id["normal_size"].trigger()
-    assert window.font().pixelSize() == 13
+    assert QApplication.font().pixelSize() == 13
 
 
 def test_a_small_window_still_shows_the_grid(open_window: Open) -> None:
