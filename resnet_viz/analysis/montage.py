@@ -164,7 +164,8 @@ def fit(count: int, map_w: int, map_h: int, width: int, height: int, gap: int, l
 
 def arrange(count: int, map_w: int, map_h: int, width: int, zoom: float, gap: int) -> GridLayout:
     """Return the layout at a zoom, with as many columns as fit into ``width``."""
-    cell_w, cell_h = max(1, round(map_w * zoom)), max(1, round(map_h * zoom))
+    # rounded down: a cell one pixel wider than planned would cost a whole column
+    cell_w, cell_h = max(1, int(map_w * zoom + 1e-6)), max(1, int(map_h * zoom + 1e-6))
     columns = max(1, min(count, (width - gap) // (cell_w + gap)))
     return GridLayout(count, columns, cell_w, cell_h, gap)
 

@@ -55,9 +55,8 @@ def _run(arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(
-        f"{card.title}: accuracy {100 * result.accuracy:.2f} %, error {100 * (1 - result.accuracy):.2f} %, n = {result.n}"
-    )
+    right, wrong = 100 * result.accuracy, 100 * (1 - result.accuracy)
+    print(f"{card.title}: accuracy {right:.2f} %, error {wrong:.2f} %, n = {result.n}")
     widest = max(len(name) for name in result.per_class)
     for name, share in result.per_class.items():
         if share is not None:

@@ -155,7 +155,7 @@ def _style_sheet(theme: Theme) -> str:
     return f"""
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; padding: 4px; }}
 QPushButton, QToolButton {{
-    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 6px; padding: 4px 12px; }}
+    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 6px; padding: 4px 10px; }}
 QToolButton[popupMode="1"], QToolButton[popupMode="2"] {{ padding-right: 20px; }}
 QPushButton:hover, QToolButton:hover {{ border-color: {theme.accent}; }}
 QPushButton:pressed, QToolButton:pressed, QToolButton:checked, QPushButton:checked {{ background: {theme.selection}; }}
@@ -163,7 +163,7 @@ QPushButton:disabled, QToolButton:disabled {{ color: {theme.muted}; background: 
 QPushButton:focus, QToolButton:focus, QLineEdit:focus {{ border-color: {theme.accent}; }}
 QPushButton[primary="true"] {{
     background: {theme.accent}; color: {theme.accent_text}; border-color: {theme.accent}; }}
-QComboBox {{ min-height: 26px; }}
+QComboBox {{ min-height: 22px; }}
 QLineEdit {{
     background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 6px; padding: 4px 8px;
     selection-background-color: {theme.accent}; selection-color: {theme.accent_text}; }}

@@ -127,7 +127,7 @@ class _Trainer:
             best = score >= self.best
             self.best = max(score, self.best)
             self._save(epoch, best, elapsed)
-            yield Checkpoint(epoch, str(self.run), best)
+            yield Checkpoint(epoch, runs.WEIGHTS if best else runs.LAST, best)
         yield Finished(config.epochs, time.monotonic() - begun)
 
     def _step(self, batch: Tensor) -> tuple[float, int]:

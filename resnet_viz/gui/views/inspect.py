@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
@@ -150,6 +152,8 @@ class InspectView(QWidget):
             self.banner.show_message(f"{text} {_tr('Choose them beside the picture.')}", "info")
         elif card.warnings:
             self.banner.show_message(" ".join(card.warnings), "warn")
+        elif "untrained" in card.extra:
+            self.banner.show_message(_tr("These weights are random: what the net believes means nothing yet."), "info")
         self.select_layer(self.layer if self.layer in names else default_layer(card), force=True)
 
     def set_picture(self, image: ImageInput) -> None:
@@ -310,7 +314,7 @@ class InspectView(QWidget):
             # logits are no activations, and their size would leave all blocks dark
             heads = {block.name for block in self.card.blocks if block.kind == "head"}
             values = {name: value for name, value in looked.energies.items() if name not in heads}
-            self.map.set_values(values, _tr("mean |activation|"))
+            self.map.set_values(values, _tr("mean |activation|"), log=_spans_decades(values))
         if looked.prediction is not None:
             self.confidences.set_prediction(looked.prediction)
         self.confidences.set_stale(False)
@@ -318,7 +322,8 @@ class InspectView(QWidget):
         self.map.set_input(looked.net_view)
         self.center.grid.set_selected(self.channel)
         self._show_channel()
-        self.status.emit(_tr("pass {0:.1f} ms").format(looked.pass_ms))
+        took = _tr("pass {0:.1f} ms").format(looked.pass_ms) if looked.pass_ms else _tr("known already, no pass")
+        self.status.emit(took)
 
     def _activation(self) -> tuple[Activation, ChannelStats] | None:
         if self.looked is None or self.looked.activation is None or self.looked.stats is None:
@@ -373,6 +378,12 @@ class InspectView(QWidget):
         field = self.card.layer(self.layer).receptive_field
         self.picture.set_receptive_field(field.box(hover.row, hover.column) if field else None)
         self.inspector.set_position(hover)
+
+
+def _spans_decades(values: Mapping[str, float]) -> bool:
+    """Whether a linear scale would show one block and leave the others dark, as in untrained deep nets."""
+    positive = [value for value in values.values() if 0 < value < float("inf")]
+    return bool(positive) and max(positive) > 300 * min(positive)
 
 
 def default_layer(card: ModelCard) -> str:

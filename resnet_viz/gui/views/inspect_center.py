@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
-from PyQt6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from resnet_viz.analysis.montage import ranges
 from resnet_viz.core.types import Activation, ChannelStats, LayerInfo
 from resnet_viz.gui.widgets.color_bar import ColorBar
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
 from resnet_viz.gui.widgets.filter_view import FilterView
+from resnet_viz.gui.widgets.flow_layout import FlowLayout
 from resnet_viz.gui.widgets.grid_toolbar import GridToolbar
 from resnet_viz.gui.widgets.microscope import Microscope
 
@@ -77,16 +86,12 @@ class InspectCenter(QWidget):
         self._stack.addWidget(self.microscope)
         self._stack.addWidget(self.filters)
 
-        heading = QHBoxLayout()
-        heading.setSpacing(8)
-        heading.addWidget(self._title)
-        heading.addWidget(self._facts)
-        heading.addStretch(1)
-        switch = QHBoxLayout()
-        switch.setSpacing(4)
+        heading = FlowLayout(8)
+        for label in (self._title, self._facts):
+            label.setMinimumHeight(self._modes["maps"].sizeHint().height())
+            heading.addWidget(label)
         for button in self._modes.values():
-            switch.addWidget(button)
-        heading.addLayout(switch)
+            heading.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 8, 16, 8)
         layout.setSpacing(8)
@@ -114,6 +119,11 @@ class InspectCenter(QWidget):
         layout.addLayout(below)
         return page
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        # in a small window the maps are worth more than the sentence below them
+        self._hint.setVisible(self.mode == "maps" and self.height() > 22 * self.fontMetrics().height())
+
     def retranslate(self) -> None:
         """Set every text anew, after a change of language."""
         texts = {
@@ -140,7 +150,7 @@ class InspectCenter(QWidget):
         changed = mode != self.mode
         self._modes[mode].setChecked(True)
         self._stack.setCurrentIndex(MODES.index(mode))
-        self._hint.setVisible(mode == "maps")
+        self._hint.setVisible(mode == "maps" and self.height() > 22 * self.fontMetrics().height())
         if changed:
             self.mode_changed.emit(mode)
 

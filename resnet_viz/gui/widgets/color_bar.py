@@ -18,7 +18,8 @@ def _tr(text: str) -> str:
 
 def number(value: float) -> str:
     """Return a value with three significant digits, and a real minus sign."""
-    return f"{value:.3g}".replace("-", "−")
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text.replace("-", "−")
 
 
 class ColorBar(QWidget):

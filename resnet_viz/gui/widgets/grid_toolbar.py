@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PyQt6.QtCore import QCoreApplication, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QToolButton, QWidget
 
 from resnet_viz.analysis.montage import COLORMAPS, SCALES, SORTS, GridOptions, layer_range, with_percentiles
 
 from .feature_grid import FeatureGrid
+from .flow_layout import FlowLayout
 
 
 def _tr(text: str) -> str:
@@ -50,14 +52,25 @@ class GridToolbar(QWidget):
         self.out = self._button("−", _tr("Smaller maps (−, or Ctrl + wheel)"), grid.zoom_out)
         self.level = self._button("", _tr("Fit all maps into the window (0)"), grid.fit)
         self.into = self._button("+", _tr("Larger maps (+, or Ctrl + wheel)"), grid.zoom_in)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        for widget in (self.sort, self.direction, self.scale, self.low, self.high, self.clip, self.colors, self.pins):
+        row = FlowLayout(4, self)
+        for widget in (
+            self.sort,
+            self.direction,
+            self.scale,
+            self.low,
+            self.high,
+            self.clip,
+            self.colors,
+            self.pins,
+        ):
             row.addWidget(widget)
-        row.addStretch(1)
+        zoom = QWidget()  # in one piece: a plus sign alone in a row of its own says nothing
+        trio = QHBoxLayout(zoom)
+        trio.setContentsMargins(0, 0, 0, 0)
+        trio.setSpacing(4)
         for widget in (self.out, self.level, self.into):
-            row.addWidget(widget)
+            trio.addWidget(widget)
+        row.addWidget(zoom)
         for combo in (self.sort, self.scale, self.colors):
             combo.currentIndexChanged.connect(self._emit)
         for spin in (self.low, self.high):
@@ -65,6 +78,12 @@ class GridToolbar(QWidget):
         grid.zoom_changed.connect(self._show_zoom)
         self._show_zoom(grid.zoom())
         self._show_controls()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        # a layout inside stacked pages is never asked for its height at a width, so it says so itself
+        layout = self.layout()
+        if layout is not None:
+            self.setFixedHeight(layout.heightForWidth(self.width()))
 
     def _combo(self, pattern: str, entries: dict[str, str], tip: str) -> QComboBox:
         combo = QComboBox()
@@ -144,7 +163,9 @@ class GridToolbar(QWidget):
     def _show_controls(self) -> None:
         for widget in (self.low, self.high, self.clip):
             widget.setVisible(self.scale.currentData() == "fixed")
+        self.resizeEvent(None)
         self.direction.setEnabled(self.sort.currentData() != "index")
 
     def _show_zoom(self, zoom: float) -> None:
         self.level.setText(f"{zoom:.0f}×" if zoom >= 10 else f"{zoom:.2g}×")
+        self.resizeEvent(None)

@@ -71,6 +71,7 @@ class LayerTree(QWidget):
         self.view.setAccessibleName(_tr("Layers"))
         header = self.view.header()
         assert header is not None
+        header.setMinimumSectionSize(20)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self._items: dict[str, QStandardItem] = {}
         self._quiet = False
@@ -97,8 +98,9 @@ class LayerTree(QWidget):
         for layer in layers:
             parent = layer.name.rpartition(".")[0]
             children[parent] = children.get(parent, 0) + 1
+        groups = {layer.name.rpartition(".")[0] for layer in layers if layer.container}
         for layer in layers:
-            item = self._item(layer, children.get(layer.name, 0))
+            item = self._item(layer, children.get(layer.name, 0), layer.name in groups)
             parent = layer.name.rpartition(".")[0]
             owner = self._items.get(parent)
             (owner or self._model.invisibleRootItem()).appendRow(item)  # type: ignore[union-attr]
@@ -140,7 +142,7 @@ class LayerTree(QWidget):
         self.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.filter.selectAll()
 
-    def _item(self, layer: LayerInfo, children: int) -> QStandardItem:
+    def _item(self, layer: LayerInfo, children: int, named: bool) -> QStandardItem:
         short = layer.name.rpartition(".")[2]
         if layer.container and short.isdigit():
             # "2.0" says which block it is where "0" alone would not
@@ -148,9 +150,12 @@ class LayerTree(QWidget):
         item = QStandardItem(short)
         shape = shape_label(layer.out_shape)
         if layer.container and layer.block == "":
-            shape = _tr("{0} blocks").format(children)
+            shape = (_tr("{0} blocks") if named else _tr("{0} layers")).format(children)
         item.setData(layer.name, NAME_ROLE)
-        item.setData(f"= {layer.role}" if layer.role else "", NOTE_ROLE)
+        note = f"= {layer.role}" if layer.role else ""
+        if not note and short.isdigit():
+            note = layer.kind  # "3" alone says nothing of what it is
+        item.setData(note, NOTE_ROLE)
         item.setData(shape, SHAPE_ROLE)
         item.setData(f"{layer.name} {layer.kind} {layer.role}", NOTE_ROLE + 10)
         item.setToolTip(_tip(layer))
@@ -192,6 +197,9 @@ class _Delegate(QStyledItemDelegate):
             style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, option.widget)
         colours, metrics = theme.current(), option.fontMetrics
         rect = option.rect.adjusted(4, 0, -4, 0)
+        if isinstance(option.widget, QTreeView) and (viewport := option.widget.viewport()) is not None:
+            # a hidden header is not told of the scroll bar, so the column may reach below it
+            rect.setRight(min(rect.right(), viewport.width() - 4))
         shape = str(index.data(SHAPE_ROLE) or "")
         note = str(index.data(NOTE_ROLE) or "")
         shape_w = metrics.horizontalAdvance(shape)

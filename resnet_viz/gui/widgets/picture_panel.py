@@ -173,6 +173,6 @@ class PicturePanel(QWidget):
             return
         height, width = self._image.pixels.shape[:2]
         how = resampling(height, width, self._fit, self._size, self._kind)
-        text = _tr("As the net sees it: {0} × {0} px")
+        text = _tr("As the net sees it: {0}\u00a0×\u00a0{0}\u00a0px")
         self._seen.setText(text.format(self._size))
         self._seen.setToolTip(_tr("Resampled by: {0}").format(how))
