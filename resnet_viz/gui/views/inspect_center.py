@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -122,7 +123,7 @@ class InspectCenter(QWidget):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         # in a small window the maps are worth more than the sentence below them
-        self._hint.setVisible(self.mode == "maps" and self.height() > 22 * self.fontMetrics().height())
+        self._hint.setVisible(self.mode == "maps" and self.height() > 28 * self.fontMetrics().height())
 
     def retranslate(self) -> None:
         """Set every text anew, after a change of language."""
@@ -150,7 +151,7 @@ class InspectCenter(QWidget):
         changed = mode != self.mode
         self._modes[mode].setChecked(True)
         self._stack.setCurrentIndex(MODES.index(mode))
-        self._hint.setVisible(mode == "maps" and self.height() > 22 * self.fontMetrics().height())
+        self._hint.setVisible(mode == "maps" and self.height() > 28 * self.fontMetrics().height())
         if changed:
             self.mode_changed.emit(mode)
 

@@ -340,6 +340,10 @@ class FeatureGrid(QAbstractScrollArea):
         self.set_selected(found.channel)
         self.channel_clicked.emit(found.channel)
 
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
+        # the second of two quick clicks comes as a double click; it pins or chooses like any other
+        self.mousePressEvent(event)
+
     def viewportEvent(self, event: QEvent | None) -> bool:
         if event is not None and event.type() == QEvent.Type.Leave:
             self.hovered.emit(None)
