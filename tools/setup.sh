@@ -87,7 +87,8 @@ install_python_packages() {
     [ -x .venv/bin/python ] || { check_space; make_venv; }
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock </dev/null
     # the checkout itself, so that `resnet-viz` runs from .venv; its dependencies are all there
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . </dev/null
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . </dev/null 2>.venv/editable.log \
+        || { cat .venv/editable.log >&2; exit 1; }
     printf '%s' "$want" >"$STAMP"
 }
 

@@ -148,7 +148,8 @@ def test_filters_of_the_first_layer_are_shown(open_window: Open, qtbot: QtBot) -
     window.actions_by_id["show_filters"].trigger()
     qtbot.waitUntil(window.inspect.settled, timeout=20_000)
     assert window.inspect.center.mode == "filters"
-    assert not window.inspect.banner.isVisible()
+    shown = window.inspect.center.filters.grid.activation()
+    assert shown is not None and shown.maps.shape == (16, 3, 3)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ class Banner(QFrame):
         super().__init__(parent)
         self.setObjectName("banner")
         self._kind: Kind = "info"
+        self._coloured = theme.current()
         self._sign = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
@@ -78,7 +79,7 @@ class Banner(QFrame):
         self._buttons.clear()
 
     def _colour(self) -> None:
-        colours = theme.current()
+        colours = self._coloured = theme.current()
         edge = {"info": colours.residual, "warn": colours.warn, "error": colours.error}[self._kind]
         self.setStyleSheet(
             f"#banner {{ background: {colours.raised}; border: none; border-left: 4px solid {edge}; }}"
@@ -88,5 +89,6 @@ class Banner(QFrame):
 
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange and not self.isHidden():
+        # a style sheet of its own changes the palette again: only another theme is worth a new one
+        if event is not None and event.type() == QEvent.Type.PaletteChange and self._coloured is not theme.current():
             self._colour()
