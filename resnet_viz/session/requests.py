@@ -122,4 +122,4 @@ class FiltersOpened:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Empty the caches, so that a benchmark measures the work and not the memory of it."""
+    """Empty the cache of maps, so that a benchmark measures the work and not the memory of it."""

@@ -67,8 +67,8 @@ class Workbench:
         if isinstance(request, FilterRequest):
             return FiltersOpened(filters(self._net(request.model).net, request.layer))
         if isinstance(request, Forget):
-            for cache in (self._maps, self._beliefs, self._parts):
-                cache.clear()
+            self._maps.clear()
+            self._parts.clear()
             return None
         raise TypeError(f"the workbench does not know {type(request).__name__}")
 
