@@ -42,6 +42,7 @@ def measure(runs: int) -> dict[str, list[float]]:
     import matplotlib.pyplot as plt
     import torch
     import torchvision
+    from PyQt6.QtCore import QEventLoop
     from PyQt6.QtWidgets import QApplication
 
     from resnet_viz.core.paths import assets_dir
@@ -59,9 +60,9 @@ def measure(runs: int) -> dict[str, list[float]]:
     gui.open_first(window, start)
 
     def settle() -> None:
+        # waiting, as the app's own loop does: a loop that spins would take a core from the pass
         while not inspect.settled():
-            app.processEvents()
-        inspect.center.grid.viewport().repaint()
+            app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
     settle()
     theirs = torchvision.models.resnet18(weights=None).eval()
@@ -76,9 +77,11 @@ def measure(runs: int) -> dict[str, list[float]]:
 
     def forget_maps() -> None:
         """Empty the cache of maps; what the net believes of the picture stays known, as in the app."""
-        QApplication.processEvents()
         inspect._context.nets.ask("forget", Forget())
-        time.sleep(0.02)
+        end = time.perf_counter() + 0.1  # what comes after the maps (map, tree, panels) is painted here
+        while time.perf_counter() < end:
+            QApplication.processEvents()
+            time.sleep(0.005)
 
     def usual() -> None:
         kept = {}

@@ -36,9 +36,9 @@ window.resize(1280, 800); window.show(); app.processEvents(); window.grab()
 assert "torch" not in sys.modules
 if MAPS:
     gui.open_first(window, start)
+    from PyQt6.QtCore import QEventLoop
     while not window.inspect.settled():
-        app.processEvents()
-    window.grab()
+        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 import os; os._exit(0)
 """
 

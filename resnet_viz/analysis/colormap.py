@@ -50,14 +50,20 @@ def indices(values: F32, low: F32 | float, high: F32 | float) -> NDArray[np.uint
     ``low`` and ``high`` broadcast against ``values``. An empty range (a constant map) gives the
     lowest colour, so that "all zero" looks dark and not bright.
     """
-    span = np.asarray(high, np.float32) - np.asarray(low, np.float32)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = (values - low) * np.where(span > 0, 255.0 / np.where(span > 0, span, 1), 0).astype(np.float32)
-        # the cast of NaN is undefined, so it is set afterwards
-        result: NDArray[np.uint16] = np.clip(
-            np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0) + 0.5, 0, 255
-        ).astype(np.uint16)
-    result[np.isnan(values)] = 256
+    low = np.asarray(low, np.float32)
+    span = np.asarray(high, np.float32) - low
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        factor = np.where(span > 0, np.float32(255) / span, np.float32(0)).astype(np.float32)
+        # one pass per line over one buffer: this runs with every click
+        scaled = values - low
+        scaled *= factor
+        scaled += np.float32(0.5)
+        np.clip(scaled, 0, 255, out=scaled)
+        result: NDArray[np.uint16] = scaled.astype(np.uint16)  # undefined where NaN; mended below
+    missing = np.isnan(scaled)
+    if missing.any():
+        # inf - inf and 0 x inf are NaN as well; only a value that is NaN itself has no colour
+        result[missing] = np.where(np.isnan(values[missing]), 256, np.where(values[missing] > 0, 255, 0))
     return result
 
 

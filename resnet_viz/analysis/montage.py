@@ -186,14 +186,19 @@ def draw(coloured: Words, shown: I64, layout: GridLayout, rows: range, backgroun
     first, last = rows.start * layout.columns, min(rows.stop * layout.columns, layout.count)
     chosen = shown[first:last]
     step_w, step_h = layout.cell_w + layout.gap, layout.cell_h + layout.gap
-    canvas = np.full((len(rows) * step_h + layout.gap, layout.width), background, np.uint32)
+    canvas = np.full((len(rows) * step_h + layout.gap, layout.columns * step_w + layout.gap), background, np.uint32)
     if len(chosen) == 0:
         return canvas
     cells = _resize(coloured[chosen], layout.cell_w, layout.cell_h)  # (n, h, w)
-    padded = np.full((len(rows) * layout.columns, step_h, step_w), background, np.uint32)
-    padded[: len(cells), layout.gap :, layout.gap :] = cells
-    grid = padded.reshape(len(rows), layout.columns, step_h, step_w).swapaxes(1, 2)
-    canvas[: len(rows) * step_h, : layout.columns * step_w] = grid.reshape(len(rows) * step_h, -1)
+    # a view of the canvas cell by cell, so that every map is written once, where it stands
+    places = canvas[: len(rows) * step_h, : layout.columns * step_w]
+    places = places.reshape(len(rows), step_h, layout.columns, step_w).swapaxes(1, 2)
+    places = places[:, :, layout.gap :, layout.gap :]  # (rows, columns, h, w)
+    full, rest = divmod(len(cells), layout.columns)
+    whole = cells[: full * layout.columns]
+    places[:full] = whole.reshape(full, layout.columns, layout.cell_h, layout.cell_w)
+    if rest:
+        places[full, :rest] = cells[full * layout.columns :]
     return canvas
 
 
@@ -202,7 +207,9 @@ def _resize(maps: Words, width: int, height: int) -> Words:
     if width >= map_w and height >= map_h:
         down = np.arange(height) * map_h // height
         across = np.arange(width) * map_w // width
-        return maps[:, down[:, None], across[None, :]]
+        # columns first, on the few rows there are; repeating rows afterwards copies whole lines
+        larger: Words = np.take(np.take(maps, across, axis=2), down, axis=1)
+        return larger
     import cv2  # 90 ms that only a reduced grid needs
 
     pixels = maps.view(np.uint8).reshape(count, map_h, map_w, 4)

@@ -241,8 +241,8 @@ def initialise(net: nn.Module, options: NetOptions) -> None:
     ``"he"`` is normal with fan-out for convolutions, as public ResNets are initialised;
     linear layers keep PyTorch's default there, since the paper speaks of convolutions.
     """
-    if options.init == "default":
-        return
+    if options.init == "default" or any(parameter.is_meta for parameter in net.parameters()):
+        return  # meta tensors hold no values, and drawing them would import a compiler (1 s)
     with torch.no_grad():
         for module in net.modules():
             if isinstance(module, nn.Conv2d):

@@ -15,7 +15,7 @@ from resnet_viz.analysis.predictions import prediction
 from resnet_viz.analysis.statistics import channel_stats
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.token import NEVER, CancelToken
-from resnet_viz.core.types import F32, Activation, BlockParts, ChannelStats, ModelCard
+from resnet_viz.core.types import F32, U8, Activation, BlockParts, ChannelStats, Fit, ImageInput, ModelCard
 from resnet_viz.data.batches import normalise
 from resnet_viz.data.transforms import prepare
 from resnet_viz.jobs.cache import ByteLRU
@@ -50,6 +50,7 @@ class Workbench:
         self._beliefs: ByteLRU[tuple[F32, dict[str, float]]] = ByteLRU(32_000_000)
         self._parts: ByteLRU[BlockParts] = ByteLRU(64_000_000)
         self._requests: dict[str, OpenModel] = {}
+        self._last: tuple[ImageInput, Fit, tuple[int, str, int], U8, bytes] | None = None
 
     def handle(
         self, request: object, token: CancelToken = NEVER, progress: Callable[[float], None] = _no_progress
@@ -90,15 +91,25 @@ class Workbench:
             raise UserError(f"The net '{card_id}' is not open. Open it first.")
         return found
 
+    def _view(self, request: Look, card: ModelCard) -> tuple[U8, bytes]:
+        """Return the picture as the net sees it, (S, S, C), and its digest; the last one is kept."""
+        shape = (card.input_size, card.fit, card.in_channels)
+        if self._last is not None:
+            image, fit, last_shape, view, digest = self._last
+            if image is request.image and fit == request.fit and last_shape == shape:
+                return view, digest
+        view = prepare(request.image, request.fit, size=card.input_size, kind=card.fit, channels=card.in_channels)
+        digest = hashlib.blake2b(view.tobytes(), digest_size=16).digest()
+        self._last = (request.image, request.fit, shape, view, digest)
+        return view, digest
+
     def _look(self, request: Look, token: CancelToken) -> Looked:
         opened = self._net(request.model)
         card = opened.card
         card.layer(request.layer)
         normalization = request.normalization or card.normalization
-        view = prepare(
-            request.image, request.fit, size=card.input_size, kind=card.fit, channels=card.in_channels
-        )  # (S, S, C)
-        key = (card.id, normalization, hashlib.blake2b(view.tobytes(), digest_size=16).digest())
+        view, digest = self._view(request, card)
+        key = (card.id, normalization, digest)
         shown = self._maps.get((key, request.layer))
         belief = self._beliefs.get(key)
         block = card.block(request.block) if request.block else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
@@ -63,6 +63,14 @@ class InspectView(QWidget):
         self.channel = 0
         self.looked: Looked | None = None
         self._waiting: set[str] = set()
+        self._around = QTimer(self)
+        self._around.setSingleShot(True)
+        self._around.setInterval(40)
+        self._around.timeout.connect(self._show_selection)
+        self._after = QTimer(self)
+        self._after.setSingleShot(True)
+        self._after.setInterval(0)
+        self._after.timeout.connect(self._show_rest)
         # by layer name and shape, so that pins outlive a change of picture and of net
         self._pins: dict[tuple[str, tuple[int, ...]], frozenset[int]] = {}
 
@@ -173,13 +181,19 @@ class InspectView(QWidget):
         if name != self.layer:
             self.channel = 0
         self.layer = name
-        self.map.set_selected(name)
-        self.tree.set_selected(name)
         self.center.set_layer(layer, has_parts=self._block_with_skip() is not None)
         pins = self._pins.get((name, layer.out_shape), frozenset())
         self.center.grid.set_pinned(pins)
         self.center.set_pin_count(len(pins))
+        # the pass has both cores to itself first; map and tree follow the maps, or come after 40 ms
+        self._around.start()
         self.refresh()
+
+    def _show_selection(self) -> None:
+        """Mark the chosen layer on the map and in the tree."""
+        self._around.stop()
+        self.map.set_selected(self.layer)
+        self.tree.set_selected(self.layer)
 
     def step_layer(self, step: int) -> None:
         """Go ``step`` layers towards the output, in forward order, without the containers."""
@@ -308,6 +322,15 @@ class InspectView(QWidget):
         self.center.set_activation(activation, looked.stats)
         if activation is not None:
             self.channel = min(self.channel, len(activation.maps) - 1)
+        self.center.grid.set_selected(self.channel)
+        self.center.grid.paint_now()  # the maps are what the click was for: everything else comes after
+        self._after.start()
+
+    def _show_rest(self) -> None:
+        looked = self.looked
+        if looked is None or self.card is None or looked.card_id != self.card.id:
+            return
+        self._show_selection()
         if looked.parts is not None:
             self.center.microscope.set_parts(looked.parts)
         if looked.energies:
@@ -320,7 +343,6 @@ class InspectView(QWidget):
         self.confidences.set_stale(False)
         self.picture.set_net_view(looked.net_view)
         self.map.set_input(looked.net_view)
-        self.center.grid.set_selected(self.channel)
         self._show_channel()
         took = _tr("pass {0:.1f} ms").format(looked.pass_ms) if looked.pass_ms else _tr("known already, no pass")
         self.status.emit(took)

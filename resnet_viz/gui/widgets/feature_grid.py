@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PyQt6.QtCore import QCoreApplication, QEvent, QPoint, QRect, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
@@ -29,6 +30,9 @@ LEAST_CELL_PX = 30
 PINNED = "#f7c948"
 ZOOM_STEP = 1.25
 MAX_ZOOM = 64.0
+MANY_CELLS = 500
+MOST_ROWS = 32_000
+"""Cells above which one mosaic is quicker than single pictures, and rows that an image may have."""
 
 
 def _tr(text: str) -> str:
@@ -67,6 +71,7 @@ class FeatureGrid(QAbstractScrollArea):
         self._pinned: frozenset[int] = frozenset()
         self._busy = False
         self._frame: tuple[tuple[object, ...], QImage] | None = None
+        self._stack: QImage | None = None
         # a pass takes milliseconds: dimming at once would only flicker
         self._dim = QTimer(self)
         self._dim.setSingleShot(True)
@@ -133,6 +138,11 @@ class FeatureGrid(QAbstractScrollArea):
             self._dim.stop()
             self._update()
 
+    def paint_now(self) -> None:
+        """Paint at once instead of with the next turn of the event loop."""
+        if self.isVisible():
+            self._viewport().repaint()
+
     def full_image(self) -> QImage:
         """Return the whole grid, visible or not, at its full resolution."""
         if self._activation is None or self._stats is None:
@@ -194,9 +204,19 @@ class FeatureGrid(QAbstractScrollArea):
             self._coloured, self._shown = None, None
         else:
             self._coloured = grids.colour(self._activation.maps, self._stats, self._options)
+        self._restack()
         self._reorder()
         self._relayout()
         self._describe()
+
+    def _restack(self) -> None:
+        """Lay all coloured maps below each other in one image, if Qt can address one so high."""
+        self._stack = None
+        if self._coloured is not None:
+            count, height, width = self._coloured.shape
+            if count * height <= MOST_ROWS:
+                self._coloured = np.ascontiguousarray(self._coloured)
+                self._stack = borrow_words(self._coloured.reshape(count * height, width))
 
     def _reorder(self) -> None:
         self._shown = None if self._stats is None else grids.order(self._stats, self._options, self._pinned)
@@ -235,19 +255,34 @@ class FeatureGrid(QAbstractScrollArea):
         layout, top = self._layout, self._bar().value()
         step = layout.cell_h + layout.gap
         rows = range(max(0, (top - layout.gap) // step), min(layout.rows, (top + view.height()) // step + 1))
-        background = 0xFF000000 | int(colours.grid[1:], 16)
-        ratio = self.devicePixelRatioF()
-        key = (rows.start, rows.stop, background, ratio)
-        if self._frame is None or self._frame[0] != key:
-            self._frame = (key, self._render(rows, background, ratio))
         left = self._left()
         target = QRect(left, rows.start * step - top, layout.width, len(rows) * step + layout.gap)
-        painter.drawImage(target, self._frame[1])
+        if self._stack is not None and len(rows) * layout.columns <= MANY_CELLS and self.zoom() >= 1:
+            painter.fillRect(target, QColor(colours.grid))
+            self._paint_cells(painter, rows, left, top)
+        else:
+            background = 0xFF000000 | int(colours.grid[1:], 16)
+            ratio = self.devicePixelRatioF()
+            key = (rows.start, rows.stop, background, ratio)
+            if self._frame is None or self._frame[0] != key:
+                self._frame = (key, self._render(rows, background, ratio))
+            painter.drawImage(target, self._frame[1])
         self._paint_marks(painter, rows, left, top)
         if self._busy and not self._dim.isActive():
             veil = QColor(colours.window)
             veil.setAlphaF(0.55)
             painter.fillRect(view, veil)
+
+    def _paint_cells(self, painter: QPainter, rows: range, left: int, top: int) -> None:
+        """Draw each visible map straight from the stack of all: the quickest way while there are few."""
+        assert self._stack is not None and self._shown is not None and self._activation is not None
+        layout = self._layout
+        _, map_h, map_w = self._activation.maps.shape
+        first, last = rows.start * layout.columns, min(rows.stop * layout.columns, layout.count)
+        for position, channel in enumerate(self._shown[first:last].tolist(), start=first):
+            x, y = layout.cell(position)
+            cell = QRect(left + x, y - top, layout.cell_w, layout.cell_h)
+            painter.drawImage(cell, self._stack, QRect(0, channel * map_h, map_w, map_h))
 
     def _render(self, rows: range, background: int, ratio: float) -> QImage:
         """Draw some rows at the screen's real resolution."""
@@ -267,7 +302,8 @@ class FeatureGrid(QAbstractScrollArea):
         chip_h = metrics.height()
         with_text = layout.cell_w >= metrics.horizontalAdvance("000") + 8 and layout.cell_h >= chip_h + 4
         single = self._activation.maps.shape[1:] == (1, 1)
-        chip = QColor(0, 0, 0, 150)
+        chip, white = QColor(0, 0, 0, 150), QColor("#ffffff")
+        widths = [metrics.horizontalAdvance("0" * digits) + 6 for digits in range(6)]
         for position in range(rows.start * layout.columns, min(rows.stop * layout.columns, layout.count)):
             channel = int(self._shown[position])
             x, y = layout.cell(position)
@@ -278,11 +314,13 @@ class FeatureGrid(QAbstractScrollArea):
                 painter.drawLine(cell.bottomLeft(), cell.topRight())
             if with_text:
                 text = str(channel)
+                width = widths[len(text)]
                 if dead and layout.cell_w > metrics.horizontalAdvance(f"{text} {_tr('dead')}") + 8:
                     text = f"{text} {_tr('dead')}"
-                box = QRect(cell.left(), cell.top(), metrics.horizontalAdvance(text) + 6, chip_h)
+                    width = metrics.horizontalAdvance(text) + 6
+                box = QRect(cell.left(), cell.top(), width, chip_h)
                 painter.fillRect(box, chip)
-                painter.setPen(QColor("#ffffff"))
+                painter.setPen(white)
                 painter.drawText(box, int(_CENTRE), text)
                 if single and cell.height() > 2.2 * chip_h:
                     value = f"{self._activation.maps[channel, 0, 0]:.3g}"

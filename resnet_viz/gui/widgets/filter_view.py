@@ -105,6 +105,7 @@ class _KernelGrid(FeatureGrid):
         self.set_activation(Activation(layer, 0, values), channel_stats(values))
         if words is not None:
             self._coloured = words
+            self._restack()
             self._frame = None
             self._update()
         self.setAccessibleName(_tr("Convolution kernels"))
