@@ -53,7 +53,7 @@ def measure(runs: int) -> dict[str, list[float]]:
     app = gui.make_application()
     cat = str(next((assets_dir() / "samples").glob("cat.*")))
     start = gui.Start(model=OpenModel(ref="resnet18", untrained=True), image=cat)
-    window, _ = gui.make_window(start)
+    window = gui.make_window(start)
     inspect = window.inspect
     window.resize(1280, 800)
     window.show()

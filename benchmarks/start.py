@@ -31,10 +31,12 @@ from resnet_viz.gui import app as gui
 from PyQt6.QtWidgets import QApplication
 app = gui.make_application()
 start = gui.Start()
-window, context = gui.make_window(start)
+window = gui.empty_window(app)
 window.resize(1280, 800); window.show(); app.processEvents(); window.grab()
+if STEP > 0:
+    gui.fill_window(window, start); app.processEvents(); window.grab()
 assert "torch" not in sys.modules
-if MAPS:
+if STEP > 1:
     gui.open_first(window, start)
     from PyQt6.QtCore import QEventLoop
     while not window.inspect.settled():
@@ -62,9 +64,10 @@ def main() -> None:
     kinds = {
         "import PyQt6 alone": QT_ALONE,
         "bare Qt window painted": QT_WINDOW,
-        "our window painted": "MAPS = False\n" + OURS,
+        "our window painted": "STEP = 0\n" + OURS,
+        "our window painted, filled": "STEP = 1\n" + OURS,
         "import torch alone": TORCH,
-        "our first feature maps painted": "MAPS = True\n" + OURS,
+        "our first feature maps painted": "STEP = 2\n" + OURS,
     }
     for code in kinds.values():
         seconds(code)  # fill the file cache

@@ -6,21 +6,22 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QEvent, QObject, QTimer
+from PyQt6.QtCore import QEvent, QSettings, QTimer
 from PyQt6.QtGui import QIcon
 from PyQt6.QtWidgets import QApplication
 
-from resnet_viz.core.errors import UserError
-from resnet_viz.core.paths import assets_dir, atomic_path
-from resnet_viz.session import pictures
-from resnet_viz.session.requests import OpenModel
+from resnet_viz.core.paths import assets_dir, config_dir
 
 from . import errors, theme
-from .bridge import Bridge, network_handler
-from .context import Context, open_settings
+from .window import MainWindow
+
+if TYPE_CHECKING:
+    from resnet_viz.session.requests import OpenModel
 
 os.environ.setdefault("QT_API", "pyqt6")  # matplotlib and superqt ask for it when they are imported
 
@@ -57,26 +58,40 @@ def make_application() -> QApplication:
     return app
 
 
-def make_window(start: Start) -> tuple[object, Context]:
-    """Build the window and ask for the first net and picture; returns the window and its context."""
-    from .window import MainWindow
-
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
-    settings = open_settings()
+def empty_window(app: QApplication) -> MainWindow:
+    """Return the window as it first appears: our colours and size, nothing in it yet."""
+    # values come back from the file as text, so a type is always asked for
+    settings = QSettings(str(config_dir() / "window.ini"), QSettings.Format.IniFormat)
     theme.set_font(app, settings.value("font_px", theme.BASE_PX, type=int))
-    context = Context(Bridge(network_handler(), "networks"), Bridge(pictures.handle, "files"), settings)
-    window = MainWindow(context)
+    wanted = str(settings.value("scheme", "system", type=str))
+    theme.apply(app, "light" if wanted == "light" else "dark" if wanted == "dark" else "system")
+    return MainWindow(settings)
+
+
+def fill_window(window: MainWindow, start: Start) -> None:
+    """Build what is in the window and start its workers; this imports most of the program, but not torch."""
+    from resnet_viz.session import pictures
+
+    from .bridge import Bridge, network_handler
+    from .context import Context
+
+    context = Context(Bridge(network_handler(), "networks"), Bridge(pictures.handle, "files"), window.settings)
+    window.fill(context)
     if start.layer:
         window.inspect.layer = start.layer
-    return window, context
 
 
-def open_first(window: object, start: Start) -> None:
+def make_window(start: Start) -> MainWindow:
+    """Return the window with everything in it."""
+    window = empty_window(make_application())
+    fill_window(window, start)
+    return window
+
+
+def open_first(window: MainWindow, start: Start) -> None:
     """Ask for what the window shows first; torch is imported by the worker meanwhile."""
-    from .window import MainWindow
+    from resnet_viz.session.requests import OpenModel
 
-    assert isinstance(window, MainWindow)
     window.opener.open_model(start.model or OpenModel(ref=FIRST_MODEL))
     if start.folder:
         window.opener.open_folder(start.folder)
@@ -94,10 +109,16 @@ def run_app(start: Start | None = None) -> int:
     """Open the window and run until it is closed; returns the exit status."""
     start = start or Start()
     app = make_application()
-    window, _context = make_window(start)
-    window.show()  # type: ignore[attr-defined]
-    # the first frame is on screen before the worker imports torch, which holds the interpreter lock
-    QTimer.singleShot(0, lambda: open_first(window, start))
+    window = empty_window(app)
+    window.show()
+    app.processEvents()  # the empty window is on screen before anything else is imported
+
+    def go_on() -> None:
+        fill_window(window, start)
+        app.processEvents()
+        open_first(window, start)
+
+    QTimer.singleShot(0, go_on)
     # Qt's loop never returns to Python by itself, so Ctrl+C needs a heartbeat to be noticed
     signal.signal(signal.SIGINT, lambda *_: app.quit())
     heartbeat = QTimer()
@@ -139,13 +160,13 @@ def render_screenshot(
     """
     if QApplication.instance() is None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    from .views.registry import views
+    from resnet_viz.core.errors import UserError
+    from resnet_viz.core.paths import atomic_path
 
     app = make_application()
-    window, _context = make_window(start)
-    from .window import MainWindow
+    window = make_window(start)
+    from .views.registry import views
 
-    assert isinstance(window, MainWindow)
     try:
         views.get(workspace)
         window.stack.setCurrentIndex(views.ids().index(workspace))
@@ -187,14 +208,12 @@ def _drain(app: QApplication) -> None:
         time.sleep(0.01)
 
 
-def _wait(app: QApplication, ready: object, timeout_s: float) -> None:
-    assert callable(ready)
+def _wait(app: QApplication, ready: Callable[[], bool], timeout_s: float) -> None:
+    from resnet_viz.core.errors import UserError
+
     end = time.monotonic() + timeout_s
     while not ready():
         app.processEvents()
         time.sleep(0.005)
         if time.monotonic() > end:
             raise UserError(f"The picture was not ready after {timeout_s:.0f} s. Try a smaller net.")
-
-
-__all__ = ["QObject", "Start", "render_screenshot", "run_app"]

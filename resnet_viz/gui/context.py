@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from PyQt6.QtCore import QSettings
 
-from resnet_viz.core.paths import config_dir
-
 from .bridge import Bridge
 
 
@@ -24,8 +22,3 @@ class Context:
     nets: Bridge
     files: Bridge
     settings: QSettings
-
-
-def open_settings() -> QSettings:
-    """Return the settings file; values come back as text, so always pass ``type=``."""
-    return QSettings(str(config_dir() / "window.ini"), QSettings.Format.IniFormat)

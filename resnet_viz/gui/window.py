@@ -1,11 +1,16 @@
-"""The main window: the bar at the top, the workspaces below it, and what every workspace shares."""
+"""The main window: the bar at the top, the workspaces below it, and what every workspace shares.
+
+Only Qt is imported at the top. The empty window is on screen within a tenth of a second;
+``fill`` then imports what the workspaces need and builds them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QCoreApplication, Qt, QUrl
+from PyQt6.QtCore import QCoreApplication, QSettings, Qt, QUrl
 from PyQt6.QtGui import (
     QAction,
     QCloseEvent,
@@ -30,24 +35,15 @@ from PyQt6.QtWidgets import (
 )
 
 from resnet_viz import __version__
-from resnet_viz.core.errors import UserError
-from resnet_viz.core.paths import log_dir
-from resnet_viz.core.types import ImageInput, ModelCard, Normalization
-from resnet_viz.data.browse import BrowsedSet
-from resnet_viz.session import store
-from resnet_viz.session.requests import OpenModel
 
 from . import theme
 from .actions import menu_titles, table
-from .appearance import Appearance
-from .context import Context
-from .help import HelpPanel
-from .icons import icon
-from .menus import fill_models, fill_pictures
-from .opening import MODEL_SUFFIXES, PICTURE_FILTER, Opener
-from .saving import Saver
-from .views.inspect import InspectView
-from .views.registry import views
+
+if TYPE_CHECKING:
+    from resnet_viz.core.types import ImageInput, ModelCard, Normalization
+    from resnet_viz.data.browse import BrowsedSet
+
+    from .context import Context
 
 
 def _tr(text: str) -> str:
@@ -55,31 +51,48 @@ def _tr(text: str) -> str:
 
 
 class MainWindow(QMainWindow):
-    """The app's one window.
+    """The app's one window, empty until it is filled.
 
     Args:
-        context: workers and settings; the window closes the workers when it is closed.
+        settings: window layout and choices.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, settings: QSettings) -> None:
         super().__init__()
-        self.context = context
+        self.settings = settings
         self.setObjectName("main-window")
         self.setWindowTitle("ResNet Viz")
         self.setAcceptDrops(True)
         self.setMinimumSize(720, 480)
-        self.opener = Opener(context, self)
         self.actions_by_id: dict[str, QAction] = {}
         self._menus: list[QMenu] = []
         self._source: BrowsedSet | None = None
         self._strip_index = 0
-        self._make_actions()
-        self.appearance = Appearance(context.settings, self.actions_by_id, self)
+        self._filled = False
+        waiting = QLabel(_tr("Opening ResNet Viz…"))
+        waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setCentralWidget(waiting)
+        geometry = settings.value("geometry")
+        if geometry is None or not self.restoreGeometry(geometry):
+            screen = QGuiApplication.primaryScreen()
+            room = screen.availableSize() if screen is not None else self.size()
+            self.resize(min(1440, room.width()), min(900, room.height()))
 
+    def fill(self, context: Context) -> None:
+        """Build the workspaces and everything around them; closing the window closes the context's workers."""
+        from .appearance import Appearance
+        from .opening import Opener
+        from .saving import Saver
+        from .views.inspect import InspectView
+        from .views.registry import views
+
+        self.context = context
+        self.opener = Opener(context, self)
+        self._make_actions()
+        self.appearance = Appearance(self.settings, self.actions_by_id, self)
         self.stack = QStackedWidget()
         for spec in views:
             self.stack.addWidget(spec.make(context))
-        self.setCentralWidget(self.stack)
         inspect = self.stack.widget(views.ids().index("inspect"))
         assert isinstance(inspect, InspectView)
         self.inspect = inspect
@@ -87,7 +100,13 @@ class MainWindow(QMainWindow):
         self._make_bar()
         self._make_status()
         self._connect()
-        self._restore()
+        self.appearance.restore()
+        for splitter in (inspect.rows, inspect.columns):
+            state = self.settings.value(splitter.objectName())
+            if state is not None:
+                splitter.restoreState(state)
+        self.setCentralWidget(self.stack)
+        self._filled = True
 
     # ---- assembling ----
 
@@ -104,8 +123,6 @@ class MainWindow(QMainWindow):
             action.setStatusTip(spec.tip)
             action.setCheckable(spec.checkable)
             action.setShortcuts([QKeySequence(key) for key in spec.key.split("|") if key])
-            if spec.icon:
-                action.setIcon(icon(spec.icon))
             if spec.separator:
                 menu.addSeparator()
             menu.addAction(action)
@@ -113,6 +130,10 @@ class MainWindow(QMainWindow):
             self.actions_by_id[spec.id] = action
 
     def _make_bar(self) -> None:
+        from .icons import icon
+        from .menus import fill_models, fill_pictures
+        from .views.registry import views
+
         bar = QToolBar(_tr("Main bar"))
         bar.setObjectName("main-bar")
         bar.setMovable(False)
@@ -145,7 +166,7 @@ class MainWindow(QMainWindow):
             bar.addWidget(button)
         bar.addWidget(self.facts)
         if len(views) > 1:
-            self._make_switch(bar)
+            self._make_switch(bar, [spec.title() for spec in views])
         menu_button = self._menu_button("", _tr("All commands"))
         self.appearance.changed.connect(lambda: menu_button.setIcon(icon("mdi6.menu")))
         menu_button.setProperty("bare", True)
@@ -156,10 +177,10 @@ class MainWindow(QMainWindow):
         bar.addWidget(menu_button)
         self.addToolBar(bar)
 
-    def _make_switch(self, bar: QToolBar) -> None:
+    def _make_switch(self, bar: QToolBar, titles: list[str]) -> None:
         group = QButtonGroup(self)
-        for index, spec in enumerate(views):
-            button = QPushButton(spec.title())
+        for index, title in enumerate(titles):
+            button = QPushButton(title)
             button.setCheckable(True)
             button.setChecked(index == 0)
             button.clicked.connect(lambda _checked, index=index: self.stack.setCurrentIndex(index))
@@ -241,12 +262,16 @@ class MainWindow(QMainWindow):
             return
         self.inspect.strip.set_current(index)
         self._strip_index = index
+        from resnet_viz.core.errors import UserError
+
         try:
             self.opener.show_picture(self._source.item(index))
         except UserError as error:  # the strip goes on past a broken file
             self.inspect.banner.show_message(str(error), "error")
 
     def _remember_normalization(self, normalization: Normalization) -> None:
+        from resnet_viz.session import store
+
         card = self.inspect.card
         if card is not None and card.source:
             store.remember_normalization(card.source, normalization)
@@ -254,33 +279,43 @@ class MainWindow(QMainWindow):
     # ---- commands ----
 
     def _ask_file(self, title: str, filters: str) -> str:
-        start = str(self.context.settings.value("folder", "", type=str))
+        start = str(self.settings.value("folder", "", type=str))
         path, _ = QFileDialog.getOpenFileName(self, title, start, filters)
         if path:
-            self.context.settings.setValue("folder", str(Path(path).parent))
+            self.settings.setValue("folder", str(Path(path).parent))
         return path
 
     def _ask_folder(self, title: str) -> str:
-        return QFileDialog.getExistingDirectory(self, title, str(self.context.settings.value("folder", "", type=str)))
+        return QFileDialog.getExistingDirectory(self, title, str(self.settings.value("folder", "", type=str)))
 
     def _open_anything(self) -> None:
+        from .opening import MODEL_SUFFIXES, PICTURE_FILTER
+
         models = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
         everything = _tr("Pictures and models ({0})").format(f"{PICTURE_FILTER} {models}")
         if path := self._ask_file(_tr("Open"), f"{everything};;{_tr('All files')} (*)"):
             self.opener.open_any([path])
 
     def _ask_picture(self) -> None:
+        from .opening import PICTURE_FILTER
+
         filters = f"{_tr('Pictures')} ({PICTURE_FILTER});;{_tr('All files')} (*)"
         if path := self._ask_file(_tr("Open a picture"), filters):
             self.opener.open_picture(path)
 
     def _ask_model(self) -> None:
+        from resnet_viz.session.requests import OpenModel
+
+        from .opening import MODEL_SUFFIXES
+
         models = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
         filters = f"{_tr('Checkpoints')} ({models});;{_tr('All files')} (*)"
         if path := self._ask_file(_tr("Open a model"), filters):
             self.opener.open_model(OpenModel(ref=path))
 
     def _ask_run(self) -> None:
+        from resnet_viz.session.requests import OpenModel
+
         if path := self._ask_folder(_tr("Open a trained run")):
             self.opener.open_model(OpenModel(ref=path))
 
@@ -292,6 +327,8 @@ class MainWindow(QMainWindow):
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def _show_log(self) -> None:
+        from resnet_viz.core.paths import log_dir
+
         log_dir().mkdir(parents=True, exist_ok=True)
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_dir())))
 
@@ -307,6 +344,8 @@ class MainWindow(QMainWindow):
 
     def _commands(self) -> dict[str, Callable[[], object]]:
         """Return what each action of the table does."""
+        from .help import HelpPanel
+
         inspect, saver, look = self.inspect, self.saver, self.appearance
         return {
             "open_picture": self._ask_picture,
@@ -344,7 +383,7 @@ class MainWindow(QMainWindow):
     # ---- drop, state, end ----
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        if event is None:
+        if event is None or not self._filled:
             return
         mime = event.mimeData()
         if mime is not None and (mime.hasUrls() or mime.hasImage()):
@@ -354,25 +393,12 @@ class MainWindow(QMainWindow):
         if event is not None and self.opener.open_mime(event.mimeData()):
             event.acceptProposedAction()
 
-    def _restore(self) -> None:
-        settings = self.context.settings
-        self.appearance.restore()
-        geometry = settings.value("geometry")
-        if geometry is None or not self.restoreGeometry(geometry):
-            screen = QGuiApplication.primaryScreen()
-            room = screen.availableSize() if screen is not None else self.size()
-            self.resize(min(1440, room.width()), min(900, room.height()))
-        for splitter in (self.inspect.rows, self.inspect.columns):
-            state = settings.value(splitter.objectName())
-            if state is not None:
-                splitter.restoreState(state)
-
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        settings = self.context.settings
-        settings.setValue("geometry", self.saveGeometry())
-        for splitter in (self.inspect.rows, self.inspect.columns):
-            settings.setValue(splitter.objectName(), splitter.saveState())
-        settings.sync()
-        self.context.nets.close()
-        self.context.files.close()
+        self.settings.setValue("geometry", self.saveGeometry())
+        if self._filled:
+            for splitter in (self.inspect.rows, self.inspect.columns):
+                self.settings.setValue(splitter.objectName(), splitter.saveState())
+            self.context.nets.close()
+            self.context.files.close()
+        self.settings.sync()
         super().closeEvent(event)

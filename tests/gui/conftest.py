@@ -34,8 +34,7 @@ def open_window(qtbot: QtBot, picture: str) -> Iterator[Callable[..., MainWindow
     def open_one(model: str = "resnet20", wait: bool = True, size: tuple[int, int] = (1280, 800)) -> MainWindow:
         gui_app.make_application()
         start = Start(model=OpenModel(ref=model, untrained=True), image=picture)
-        window, _ = gui_app.make_window(start)
-        assert isinstance(window, MainWindow)
+        window = gui_app.make_window(start)
         qtbot.addWidget(window)
         opened.append(window)
         window.resize(*size)
