@@ -1,8 +1,7 @@
 """Exact receptive fields, followed operation by operation through any net.
 
 Every tensor operation of one forward pass is seen by a dispatch mode, so an addition written
-as ``+=`` or a subsampling written as a slice counts like a module does. The pass runs on the
-meta device: shapes only, no arithmetic.
+as ``+=`` or a subsampling written as a slice counts like a module does.
 
 The rule of each operation is that of Araujo, Norris and Sim 2019 ("Computing receptive fields
 of convolutional neural networks", eqns 2-4), with starts kept as well as sizes, and the union
@@ -11,13 +10,12 @@ taken where paths meet. What cannot be followed exactly is left out rather than 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnet_viz.core.types import ReceptiveField
@@ -72,17 +70,12 @@ def receptive_fields(net: nn.Module, input_shape: tuple[int, int, int]) -> dict[
     Returns:
         By module path. Modules whose field cannot be followed exactly are absent.
     """
-    try:
-        meta = {name: tensor.to("meta") for name, tensor in (*net.named_parameters(), *net.named_buffers())}
-        return _follow(net, input_shape, lambda x: functional_call(net, meta, (x.to("meta"),)))
-    except (NotImplementedError, RuntimeError, TypeError, ValueError):
-        # a foreign net may look at values, or make tensors on the CPU: then the real pass is followed
-        return _follow(net, input_shape, net)
+    # a real pass, since PyTorch imports its compiler (1 s) with the first operation on the meta device
+    parameter = next(net.parameters(), None)
+    return _follow(net, input_shape, parameter.device if parameter is not None else torch.device("cpu"))
 
 
-def _follow(
-    net: nn.Module, input_shape: tuple[int, int, int], run: Callable[[Tensor], object]
-) -> dict[str, ReceptiveField]:
+def _follow(net: nn.Module, input_shape: tuple[int, int, int], device: torch.device | str) -> dict[str, ReceptiveField]:
     _, height, width = input_shape
     tracker = _Tracker()
     fields: dict[str, ReceptiveField] = {}
@@ -93,8 +86,7 @@ def _follow(
         if field is not None and field.exact and name not in fields:
             fields[name] = _public(field, height, width)
 
-    parameter = next(net.parameters(), None)
-    x = torch.zeros(1, *input_shape, device=parameter.device if parameter is not None else "cpu")
+    x = torch.zeros(1, *input_shape, device=device)
     handles = []
     with torch.no_grad(), borrow(net, training=False):
         try:
@@ -102,7 +94,7 @@ def _follow(
                 if name:
                     handles.append(module.register_forward_hook(lambda _m, _a, out, name=name: after(name, out)))
             with tracker:
-                run(x)
+                net(x)
         finally:
             for handle in handles:
                 handle.remove()
@@ -133,6 +125,11 @@ class _Tracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # tensors are kept alive with their fields, so that an id is never used twice
         self._fields: dict[int, tuple[Tensor, _Field]] = {}
         self._started = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # nothing is compiled here, and keeping the compiler out of it would import it first: 1 s
+        return False
 
     def field(self, tensor: Tensor) -> _Field | None:
         found = self._fields.get(id(tensor))
