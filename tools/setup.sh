@@ -1,144 +1,192 @@
 #!/usr/bin/env bash
-# Makes .venv with the locked dependencies, and installs Qt's and OpenCV's system libraries where they
-# are missing. Does nothing, quickly, when everything is there already.
+# Makes .venv with the locked dependencies and sees to the system libraries that Qt and OpenCV load.
+# Quick and silent when everything is there. Asks nothing, so it also works without a terminal.
 #
-#   tools/setup.sh            the environment and the libraries that windows and tests need
-#   tools/setup.sh --xvfb     also a virtual screen and a window manager, for the tests that need one
+#   tools/setup.sh            what the commands, the tests and pictures without a screen need
+#   tools/setup.sh window     also what a window on the screen needs
+#   tools/setup.sh screen     also a virtual screen with a window manager, for the tests that need one
+#
+# PYTHON=python3.12 tools/setup.sh chooses the interpreter of a new .venv.
+# Exit status: 0 done, 3 an administrator is needed (the command to run was printed), 1 anything else.
 set -euo pipefail
+exec </dev/null
 cd "$(dirname "$0")/.."
+unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 
-NEEDED_GB=7
-STAMP=.venv/.requirements.sha256
+WHAT=${1:-base}
+STAMP=.venv/.installed
+NEEDED_GB=10     # 6 installed, 3 for the wheels while pip unpacks them
+WITH_CACHE_GB=14 # pip keeps what it downloads; it is told not to where that would fill the disk
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$@"; exit 1; }
 
-# how to become root without asking anything: nothing, sudo, or not at all
-root() {
+# --- system packages ---------------------------------------------------------------------------------------
+
+# run a command as administrator without asking for a password; 126 where that is impossible
+as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
     elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo -n "$@"
     else return 126
     fi
 }
 
-# install Debian packages, or say the command that would
-apt_install() {
-    local why=$1; shift
-    if ! command -v apt-get >/dev/null; then
-        die "$why is missing, and this is no Debian or Ubuntu. Install what corresponds to: $*"
-    fi
-    say "$why is missing: installing $*"
-    if ! { root env DEBIAN_FRONTEND=noninteractive apt-get -qq update \
-            && root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"; } \
-            </dev/null >&2; then
-        die "It could not be installed from here. Run: sudo apt-get install -y $*"
-    fi
+# quiet, unless it fails
+apt_get() {
+    local told
+    told=$(as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1 9<&-) || { say "$told"; return 1; }
 }
 
-# newer releases name some packages with t64 behind the name
-apt_name() {
-    local name=$1
-    if ! apt-cache show "$name" >/dev/null 2>&1 && apt-cache show "${name}t64" >/dev/null 2>&1; then
-        name="${name}t64"
+apt_knows() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]; }
+
+# apt_install WHY PACKAGE...: install, or print the command that would and stop
+apt_install() {
+    local why=$1 name names=()
+    shift
+    command -v apt-get >/dev/null || die "$why. This is no Debian or Ubuntu: install what corresponds to $*"
+    if ! as_root true; then
+        say "$why. Installing it needs an administrator. Run this, then try again:"
+        say "    sudo apt-get update && sudo apt-get install -y $*"
+        exit 3
     fi
-    printf '%s' "$name"
+    # one broken source must not keep the others from being used
+    apt_get update || say "(apt-get update reported a problem; going on with the lists there are)"
+    for name in "$@"; do
+        # releases since 2024 name some libraries with t64 at the end
+        if apt_knows "${name}t64"; then name=${name}t64; fi
+        names+=("$name")
+    done
+    say "$why. Installing ${names[*]}"
+    apt_get install -y --no-install-recommends "${names[@]}" \
+        || die "That failed. Run: sudo apt-get update && sudo apt-get install -y ${names[*]}"
 }
+
+# --- Python ------------------------------------------------------------------------------------------------
+
+# 64-bit CPython 3.11 to 3.15 with its lock: what the locked wheels are built for
+FITS='
+import struct, sys, sysconfig
+good = (3, 11) <= sys.version_info[:2] <= (3, 15) and sys.implementation.name == "cpython"
+sys.exit(not (good and struct.calcsize("P") == 8 and not sysconfig.get_config_var("Py_GIL_DISABLED")))
+'
 
 find_python() {
-    local candidate
-    for candidate in python3 python3.13 python3.12 python3.11; do
-        if command -v "$candidate" >/dev/null \
-            && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
-            command -v "$candidate"
+    local name
+    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14 python3.15}; do
+        if command -v "$name" >/dev/null && "$name" -c "$FITS" 2>/dev/null; then
+            command -v "$name"
             return
         fi
     done
     return 1
 }
 
-make_venv() {
-    local python
-    python=$(find_python) || {
-        apt_install "Python 3.11 or newer" python3 python3-venv
-        python=$(find_python) || die "Python 3.11, 3.12 or 3.13 is needed. Install one of them and try again."
-    }
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        apt_install "Python's venv module" python3-venv
-    fi
-    "$python" -m venv .venv
+# the newest fitting Python among the system's packages
+python_package() {
+    local name version
+    for name in python3 python3.13 python3.12 python3.11 python3.14; do
+        version=$(apt-cache policy "$name" 2>/dev/null | awk '/Candidate:/ {print $2}')
+        if [ -n "$version" ] && [ "$version" != "(none)" ] && dpkg --compare-versions "$version" ge 3.11; then
+            printf '%s' "$name"
+            return
+        fi
+    done
+    printf python3
 }
+
+make_venv() {
+    local python name names=() missing
+    python=$(find_python) || {
+        [ -z "${PYTHON:-}" ] || die "$PYTHON is not a 64-bit Python 3.11 to 3.15. Unset PYTHON or name another."
+        if command -v apt-get >/dev/null && as_root true; then apt_get update || true; fi
+        name=$(python_package)
+        apt_install "Python 3.11 or newer is missing" "$name" "$name-venv"
+        python=$(find_python) || die "This system's Python is older than 3.11. Install Python 3.11 or newer."
+    }
+    # all that an administrator is needed for at once, and before a long download
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        names+=("$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
+    fi
+    missing=$(missing_libraries "$python")
+    # shellcheck disable=SC2206 # one word per package
+    names+=($missing)
+    [ ${#names[@]} -eq 0 ] || apt_install "System packages that Python, Qt or OpenCV need are missing" "${names[@]}"
+    say "Making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv || die ".venv could not be made. Read the message above."
+}
+
+# what is installed in .venv: where, with which Python, from which files
+state() { { pwd && .venv/bin/python --version && cat requirements.lock pyproject.toml setup.py; } 2>/dev/null; }
+
+installed() { [ -f "$STAMP" ] && state | cmp -s - "$STAMP"; }
 
 check_space() {
-    local free_kb
-    free_kb=$(df -Pk . | awk 'NR == 2 {print $4}')
-    if [ "$free_kb" -lt $((NEEDED_GB * 1024 * 1024)) ]; then
-        die "The dependencies take about 6 GB and $((free_kb / 1024 / 1024)) GB are free here." \
-            "Free some space, or check out the project on another disk."
+    local free_gb there_gb
+    free_gb=$(($(df -Pk . | awk 'NR == 2 {print $4}') / 1024 / 1024))
+    there_gb=$(du -sk .venv 2>/dev/null | awk '{kb = $1} END {print int(kb / 1048576)}' || true) # an unfinished try
+    if [ $((free_gb + there_gb)) -lt "$NEEDED_GB" ]; then
+        die "The dependencies take 6 GB installed and 3 GB more while they are installed; $free_gb GB are free here." \
+            "Free some space, or put this folder on another disk."
     fi
-    say "Installing the dependencies: a download of about 3 GB (PyTorch's default build), 6 GB on disk."
+    if [ "$free_gb" -lt "$WITH_CACHE_GB" ]; then export PIP_NO_CACHE_DIR=1; fi
 }
 
-install_python_packages() {
-    local want
-    want=$(sha256sum requirements.lock | cut -d' ' -f1)
-    if [ -x .venv/bin/python ] && [ "$(cat "$STAMP" 2>/dev/null)" = "$want" ]; then
-        return
+install_packages() {
+    local pip=(.venv/bin/python -m pip --disable-pip-version-check install --no-input)
+    [ -t 2 ] || pip+=(--quiet)
+    if [ -f "$STAMP" ]; then
+        say "What the project needs has changed: bringing .venv up to date."
+    else
+        check_space
     fi
-    [ -x .venv/bin/python ] || { check_space; make_venv; }
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock </dev/null
-    # the checkout itself, so that `resnet-viz` runs from .venv; its dependencies are all there
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . </dev/null 2>.venv/editable.log \
-        || { cat .venv/editable.log >&2; exit 1; }
-    printf '%s' "$want" >"$STAMP"
+    if ! .venv/bin/python -c "$FITS" 2>/dev/null || ! .venv/bin/python -c 'import pip' 2>/dev/null; then make_venv; fi
+    [ -f "$STAMP" ] || say "Installing the dependencies: a download of about 3 GB (PyTorch's default build), 6 GB installed."
+    # /tmp is in memory on many systems, and too small for these wheels
+    rm -rf .venv/tmp
+    mkdir .venv/tmp
+    TMPDIR=$PWD/.venv/tmp "${pip[@]}" --only-binary :all: --require-hashes -r requirements.lock >&2 \
+        || die "The dependencies could not be installed; pip's message is above. They need a network, and Debian 12," \
+               "Ubuntu 22.04 or newer. Trying again goes on where this stopped."
+    # the checkout itself, so that .venv/bin/resnet-viz runs; all that it needs is there already
+    TMPDIR=$PWD/.venv/tmp "${pip[@]}" --no-index --no-deps --no-build-isolation -e . >&2
+    rm -rf .venv/tmp
 }
 
-# which of the shared libraries that Qt and OpenCV load cannot be loaded; Qt itself would abort
-missing_libraries() {
-    .venv/bin/python - <<'PYTHON'
-import ctypes
+# --- libraries ---------------------------------------------------------------------------------------------
 
-PACKAGES = {
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libEGL.so.1": "libegl1",
-    "libGL.so.1": "libgl1",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-shape.so.0": "libxcb-shape0",
-    "libxcb-xkb.so.1": "libxcb-xkb1",
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-}
-for library, package in PACKAGES.items():
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        print(package)
-PYTHON
-}
+missing_libraries() { [ "$(uname -s)" != Linux ] || "$1" tools/missing_libraries.py "$WHAT"; }
 
 install_libraries() {
-    [ "$(uname -s)" = Linux ] || return 0
-    local missing names=() package
-    missing=$(missing_libraries)
+    local missing
+    missing=$(missing_libraries .venv/bin/python)
     [ -n "$missing" ] || return 0
-    for package in $missing; do names+=("$(apt_name "$package")"); done
-    # text needs at least one font
-    if ! ls /usr/share/fonts/*/* >/dev/null 2>&1; then names+=(fonts-dejavu-core); fi
-    apt_install "A system library of Qt or OpenCV" "${names[@]}"
+    # shellcheck disable=SC2086 # one word per package
+    apt_install "Libraries that Qt or OpenCV load are missing" $missing
+    missing=$(missing_libraries .venv/bin/python)
+    [ -z "$missing" ] || die "These libraries still cannot be loaded: ${missing//$'\n'/ }"
 }
 
 install_screen() {
     local names=()
     command -v Xvfb >/dev/null || names+=(xvfb)
-    command -v xvfb-run >/dev/null || names+=(xvfb xauth)
+    command -v xauth >/dev/null || names+=(xauth)
     command -v openbox >/dev/null || names+=(openbox)
     command -v xdotool >/dev/null || names+=(xdotool)
-    [ ${#names[@]} -eq 0 ] || apt_install "A virtual screen" "${names[@]}"
+    [ ${#names[@]} -eq 0 ] || apt_install "A virtual screen is missing" "${names[@]}"
 }
 
-install_python_packages
-install_libraries
-if [ "${1:-}" = --xvfb ]; then install_screen; fi
+if command -v flock >/dev/null; then # two at once wait for each other
+    exec 9<requirements.lock
+    flock 9 || true
+fi
+if ! installed; then
+    install_packages
+    install_libraries
+    .venv/bin/python -c 'import torch, torchvision, cv2, PyQt6.QtWidgets, PyQt6.QtSvg' \
+        || die "A dependency cannot be loaded; the message above says which. Remove .venv and try again."
+    state >"$STAMP"
+else
+    install_libraries
+fi
+if [ "$WHAT" = screen ]; then install_screen; fi
