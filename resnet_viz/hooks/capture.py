@@ -181,8 +181,8 @@ class Captured:
         if name in self._reduce:
             self.reduced[call] = self._reduce[name](value.detach())
         self._missing.discard(("out", call))
-        if self._stop and not self._missing:
-            raise _Stop(self)
+        if self._stop and self._managed and not self._missing:
+            raise _Stop(self)  # only out of run(), which knows what to do with it
 
     def _attach(self) -> list[RemovableHandle]:
         modules = dict(self._net.named_modules())
@@ -232,7 +232,7 @@ def capture(
         names: layers (leaves or containers) whose outputs are kept; ``"name#1"`` asks for the
             second call. Of a tuple or dict the first tensor is kept.
         inputs: layers whose tensor inputs are kept.
-        stop: end the pass after the deepest chosen call.
+        stop: end a pass of ``run`` after the deepest chosen call.
         token: looked at before each layer with weights.
         reduce: by layer name, a function of the output whose result is kept instead of the map.
 
