@@ -64,16 +64,16 @@ apt_install() {
 
 # --- Python ------------------------------------------------------------------------------------------------
 
-# 64-bit CPython 3.11 to 3.15 with its lock: what the locked wheels are built for
+# 64-bit CPython 3.11 to 3.14, not free-threaded: what all locked wheels are built for
 FITS='
 import struct, sys, sysconfig
-good = (3, 11) <= sys.version_info[:2] <= (3, 15) and sys.implementation.name == "cpython"
+good = (3, 11) <= sys.version_info[:2] <= (3, 14) and sys.implementation.name == "cpython"
 sys.exit(not (good and struct.calcsize("P") == 8 and not sysconfig.get_config_var("Py_GIL_DISABLED")))
 '
 
 find_python() {
     local name
-    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14 python3.15}; do
+    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14}; do
         if command -v "$name" >/dev/null && "$name" -c "$FITS" 2>/dev/null; then
             command -v "$name"
             return
@@ -87,7 +87,8 @@ python_package() {
     local name version
     for name in python3 python3.13 python3.12 python3.11 python3.14; do
         version=$(apt-cache policy "$name" 2>/dev/null | awk '/Candidate:/ {print $2}')
-        if [ -n "$version" ] && [ "$version" != "(none)" ] && dpkg --compare-versions "$version" ge 3.11; then
+        if [ -n "$version" ] && [ "$version" != "(none)" ] \
+            && dpkg --compare-versions "$version" ge 3.11 && dpkg --compare-versions "$version" lt 3.15~; then
             printf '%s' "$name"
             return
         fi
@@ -98,11 +99,11 @@ python_package() {
 make_venv() {
     local python name names=() missing
     python=$(find_python) || {
-        [ -z "${PYTHON:-}" ] || die "$PYTHON is not a 64-bit Python 3.11 to 3.15. Unset PYTHON or name another."
+        [ -z "${PYTHON:-}" ] || die "PYTHON=$PYTHON is no 64-bit Python 3.11 to 3.14. Unset PYTHON, or name another."
         if command -v apt-get >/dev/null && as_root true; then apt_get update || true; fi
         name=$(python_package)
-        apt_install "Python 3.11 or newer is missing" "$name" "$name-venv"
-        python=$(find_python) || die "This system's Python is older than 3.11. Install Python 3.11 or newer."
+        apt_install "Python 3.11 to 3.14 is missing" "$name" "$name-venv"
+        python=$(find_python) || die "This system has no Python 3.11 to 3.14. Install one and name it: PYTHON=python3.13 make run"
     }
     # all that an administrator is needed for at once, and before a long download
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then

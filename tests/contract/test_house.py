@@ -183,7 +183,7 @@ def test_files_can_be_read_in_one_sitting() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
         for path in PACKAGE.rglob("*.py")
-        if (lines := len(path.read_text("utf-8").splitlines())) > 450
+        if (lines := len(path.read_text("utf-8").splitlines())) > 500
     }
     assert not long
 
