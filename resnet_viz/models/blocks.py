@@ -17,6 +17,7 @@ from torch import Tensor, nn
 Shortcut = Literal["A", "B", "none"]
 ActivationName = Literal["relu", "tanh", "sigmoid"]
 InitName = Literal["he", "xavier", "normal", "default"]
+StemName = Literal["default", "cifar", "imagenet"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -36,6 +37,8 @@ class NetOptions:
         init: ``"he"`` (He et al. 2015b), ``"xavier"`` (Glorot & Bengio 2010), ``"normal"``
             with :attr:`init_std`, or ``"default"``, PyTorch's own.
         init_std: standard deviation of the ``"normal"`` initialisation.
+        stem: ``"cifar"`` a 3x3 convolution, ``"imagenet"`` 7x7 and a pool, ``"default"`` the
+            family's own. Many CIFAR checkpoints are ImageNet nets with a 3x3 stem.
     """
 
     num_classes: int = 10
@@ -46,6 +49,7 @@ class NetOptions:
     activation: ActivationName = "relu"
     init: InitName = "he"
     init_std: float = 0.01
+    stem: StemName = "default"
 
     def act(self) -> nn.Module:
         """Return a new activation module that does not work in place."""

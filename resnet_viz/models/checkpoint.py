@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import warnings
-import zipfile
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from resnet_viz.core.errors import CheckpointError
 
+from .files import load_any
+from .recognise import FACTORY_HINT, Recognised, recognise
 from .registry import models
+from .unpickle import SAVE_STATE
 
-MAX_FILE_BYTES = 2 * 1024**3
-MAX_UNZIPPED_BYTES = 3 * 1024**3
+__all__ = ["RawCheckpoint", "Recognised", "load_checkpoint", "read_state", "recognise"]
+
 MAX_ELEMENTS = 700_000_000
-MAX_ENTRIES = 100_000
+MAX_NESTING = 4
 
-CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "ema", "state_dict_ema")
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+CONTAINERS = (
+    "state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module",
+    "ema_state_dict", "state_dict_ema", "model_ema", "ema",
+)  # fmt: skip
+"""Keys under which training scripts put a state dict; averaged weights only where nothing else is."""
 
-# A "best accuracy" saved as a NumPy scalar is common and harmless; nothing else is let through.
-_SAFE = [np._core.multiarray.scalar, np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType]  # type: ignore[attr-defined]
+WRAPPERS = ("module", "_orig_mod")
+"""What DataParallel and torch.compile put into names, also in the middle of one."""
+
+PREFIXES = ("model.", "net.", "network.", "encoder.", "backbone.")
+"""What training frameworks put before every name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +44,14 @@ class RawCheckpoint:
         meta: plain values that stood beside them, such as an epoch.
         notes: what was done to get here: "prefix `module.` stripped".
         name: the file's name, for messages.
+        as_saved: the same tensors under the names in the file.
     """
 
     tensors: dict[str, Tensor]
     meta: dict[str, object]
     notes: tuple[str, ...]
     name: str = "the checkpoint"
+    as_saved: dict[str, Tensor] = field(default_factory=dict)
 
 
 def read_state(path: Path) -> RawCheckpoint:
@@ -62,167 +68,102 @@ def read_state(path: Path) -> RawCheckpoint:
         if not inside.is_file():
             raise CheckpointError(f"{path.name} holds no weights.safetensors. Choose a run's folder, or a file.")
         path = inside
-    try:
-        size = path.stat().st_size
-        with open(path, "rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise CheckpointError(f"{path.name} cannot be read ({error.strerror}). Check the path.") from error
-    if size == 0:
-        raise CheckpointError(f"{path.name} is empty. Download or copy it again.")
-    if size > MAX_FILE_BYTES:
-        raise CheckpointError(f"{path.name} is larger than 2 GiB. Save the weights alone, without optimizer state.")
-    if head.lstrip()[:1] == b"<":
-        raise CheckpointError(f"{path.name} is a web page, not a checkpoint. Download the file itself.")
-    loaded = _load_safetensors(path) if _is_safetensors(path, head) else _load_pickle(path)
-    tensors, meta, notes = _unwrap(loaded, path.name)
-    _check_tensors(tensors, path.name)
-    tensors, stripped = _strip(tensors)
-    return RawCheckpoint(tensors, meta, (*notes, *stripped), path.name)
-
-
-def _is_safetensors(path: Path, head: bytes) -> bool:
-    # an 8-byte little-endian length and then a JSON object; a pickle or zip never looks so
-    return path.suffix.lower() == ".safetensors" or (len(head) > 9 and head[8:9] == b"{" and head[:2] != b"PK")
-
-
-def _load_safetensors(path: Path) -> dict[str, Any]:
-    try:
-        return dict(load_file(path))
-    except (
-        SafetensorError,
-        ValueError,
-        OSError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        raise CheckpointError(_damaged(path.name)) from error
-
-
-def _damaged(name: str) -> str:
-    return f"{name} is damaged or no checkpoint. Download or copy it again."
-
-
-def _load_pickle(path: Path) -> object:
-    _check_zip(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about old formats: nothing the reader could act on
-        try:
-            with torch.serialization.safe_globals(_SAFE):
-                return torch.load(path, map_location="cpu", weights_only=True)
-        except CheckpointError:
-            raise
-        except Exception as error:  # truncated, HTML, empty and hostile files raise a dozen kinds
-            raise CheckpointError(_why_refused(path, error)) from error
-
-
-def _check_zip(path: Path) -> None:
-    """Refuse archives that unpack to far more than they should, before anything is unpacked."""
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
-        raise CheckpointError(_damaged(path.name)) from error
-    if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_UNZIPPED_BYTES:
-        raise CheckpointError(f"{path.name} unpacks to more than 3 GiB. Save the weights alone.")
-
-
-def _why_refused(path: Path, error: Exception) -> str:
-    name = path.name
-    if "Unsupported global" in str(error) or "Unsupported class" in str(error) or "Unsupported operand" in str(error):
-        names: list[str] = []
-        try:
-            names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-        except Exception:  # old formats cannot be searched; the sentence then goes without names
-            names = []
-        asks = f" ({', '.join(names[:3])})" if names else ""
-        return (
-            f"{name} asks for code to be run{asks}, which is refused; nothing of it ran. "
-            "Save the state dict alone: torch.save(net.state_dict(), file)."
-        )
-    return _damaged(name)
+    found, meta, opened = _unwrap(load_any(path), path.name)
+    _check_tensors(found, path.name)
+    tensors, stripped = _strip(found)
+    return RawCheckpoint(tensors, meta, (*stripped, *opened), path.name, found)
 
 
 def _unwrap(loaded: object, name: str) -> tuple[dict[str, Tensor], dict[str, object], tuple[str, ...]]:
     """Take a state dict out of the containers that training scripts put around it."""
     notes: list[str] = []
     meta: dict[str, object] = {}
-    for _depth in range(4):
+    for _ in range(MAX_NESTING):
         if not isinstance(loaded, Mapping):
             break
-        if any(isinstance(value, Tensor) for value in loaded.values()) and not any(
-            isinstance(loaded.get(key), Mapping) for key in CONTAINERS
-        ):
-            tensors = {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
-            return tensors, meta, tuple(notes)
-        inner = next((key for key in CONTAINERS if isinstance(loaded.get(key), Mapping)), None)
+        inner = _container(loaded)
         if inner is None:
-            break
+            tensors = {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
+            if not tensors:
+                break
+            return tensors, meta, tuple(notes)
         meta |= {str(key): value for key, value in loaded.items() if isinstance(value, (int, float, str))}
         notes.append(f"container `{inner}` opened")
         loaded = loaded[inner]
-    raise CheckpointError(f"{name} holds no state dict. Save one with torch.save(net.state_dict(), file).")
+    raise CheckpointError(f"{name} holds no state dict. {SAVE_STATE}")
+
+
+def _container(loaded: Mapping[object, object]) -> object:
+    """Return the key under which the weights lie, None where they lie here."""
+    for key in CONTAINERS:
+        if isinstance(loaded.get(key), Mapping) and loaded[key]:
+            return key
+    if any(isinstance(value, Tensor) and value.ndim for value in loaded.values()):
+        return None
+    # a name of somebody's own, where there is no doubt which one is meant
+    full = [
+        key
+        for key, value in loaded.items()
+        if isinstance(value, Mapping) and value and all(isinstance(item, Tensor) for item in value.values())
+    ]
+    return full[0] if len(full) == 1 else None
 
 
 def _check_tensors(tensors: Mapping[str, Tensor], name: str) -> None:
     """Refuse views that pretend to be larger than the file, before anything copies them."""
     total = 0
     for key, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex():
             raise CheckpointError(f"{name}: '{key}' is no plain tensor. Save a state dict of dense tensors.")
         total += tensor.numel()
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() or total > MAX_ELEMENTS:
-            raise CheckpointError(f"{name}: '{key}' claims more values than the file holds. It is refused.")
+            raise CheckpointError(f"{name}: '{key}' claims more values than the file holds. {SAVE_STATE}")
 
 
 def _strip(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Take off what wrappers put before every name: DataParallel, torch.compile."""
-    notes = []
-    stripped = True
-    while stripped and tensors:
-        stripped = False
-        for prefix in PREFIXES:
-            if all(key.startswith(prefix) for key in tensors):
-                tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
-                notes.append(f"prefix `{prefix}` stripped")
-                stripped = True
-    return tensors, tuple(dict.fromkeys(notes))
+    """Take off what wrappers put into names: DataParallel, torch.compile, training frameworks."""
+    notes: dict[str, None] = {}
+    while tensors:
+        prefix = next((one for one in PREFIXES if all(key.startswith(one) for key in tensors)), None)
+        if prefix is not None:
+            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
+            notes[prefix] = None
+            continue
+        cleaned = {".".join(part for part in key.split(".") if part not in WRAPPERS): key for key in tensors}
+        if "" in cleaned or len(cleaned) < len(tensors) or list(cleaned) == list(tensors):
+            break  # nothing to strip, or two names would become one
+        for key in tensors:
+            notes |= {f"{part}.": None for part in key.split(".") if part in WRAPPERS}
+        # the averaging wrapper's counter is no weight of the net
+        tensors = {new: tensors[old] for new, old in cleaned.items() if new != "n_averaged"}
+    return tensors, tuple(f"prefix `{prefix}` stripped" for prefix in notes)
 
 
 def load_checkpoint(path: Path, arch: str | None = None) -> tuple[nn.Module, Recognised]:
     """Open a checkpoint of a known family.
 
     Args:
-        path: file or run folder.
-        arch: architecture to take instead of the recognised one, for example ``"plain20"``.
+        path: file or run folder; a folder's ``card.json`` names the architecture.
+        arch: architecture to take instead, for example ``"plain20"``.
 
     Returns:
         The net in eval mode with its weights, and what was recognised.
 
     Raises:
         CheckpointError: if it cannot be read or fits no known family.
+        UnknownNameError: if there is no architecture ``arch``.
     """
-    found = recognise(read_state(path), arch)
+    path = Path(path)
+    arch = arch or _arch_of_run(path)
+    raw = read_state(path)
+    found = recognise(raw, arch)
     with torch.device("meta"):
         net = models.get(found.arch).build(found.options)
     # shapes are compared on the meta device, before a byte is copied
     own = net.state_dict()
-    name = Path(path).name
-    for key, value in found.state.items():
-        if key not in own:
-            raise CheckpointError(f"{name}: '{key}' is no layer of {found.arch}. {FACTORY_HINT}")
-        if own[key].shape != value.shape:
-            raise CheckpointError(
-                f"{name}: '{key}' is {tuple(value.shape)}, {found.arch} expects {tuple(own[key].shape)}. {FACTORY_HINT}"
-            )
-    missing = [key for key in own if key not in found.state and not key.endswith("num_batches_tracked")]
-    if missing:
-        raise CheckpointError(f"{name} lacks '{missing[0]}' of {found.arch}. {FACTORY_HINT}")
+    problem = _misfit(own, found.state)
+    if problem is not None:
+        raise CheckpointError(f"{path.name} does not fit {found.arch}: {problem}. {_next_step(raw, arch)}")
     # a missing counter of batches is harmless; it only matters for cumulative averages
     state = {key: found.state.get(key, torch.zeros(value.shape, dtype=value.dtype)) for key, value in own.items()}
     net.load_state_dict(state, assign=True)
@@ -231,4 +172,71 @@ def load_checkpoint(path: Path, arch: str | None = None) -> tuple[nn.Module, Rec
     return net.eval(), found
 
 
-from .recognise import FACTORY_HINT, Recognised, recognise  # noqa: E402 - recognise needs RawCheckpoint
+def load_into(net: nn.Module, path: Path, title: str) -> tuple[str, ...]:
+    """Fill a net of no known family, made by a factory, from a checkpoint.
+
+    Args:
+        net: its weights are replaced; left as they were if the file does not fit.
+        path: file or run folder.
+        title: what the net is called in messages.
+
+    Returns:
+        Notes of what was done to the names.
+
+    Raises:
+        CheckpointError: if the file cannot be read, or does not fit the net.
+    """
+    raw = read_state(path)
+    own = {key: value for key, value in net.state_dict().items() if isinstance(value, Tensor)}
+    # a net may really have a layer called `module`: its own names go before cleaned ones
+    as_saved = _misfit(own, raw.as_saved) is None
+    state = raw.as_saved if as_saved else raw.tensors
+    problem = _misfit(own, state)
+    if problem is not None:
+        raise CheckpointError(
+            f"{raw.name} does not fit {title}: {problem}. Choose the checkpoint that was saved from this net."
+        )
+    # not strict: what is no tensor was left out above, and all else is known to fit
+    net.load_state_dict({key: state.get(key, value) for key, value in own.items()}, strict=False)
+    return () if as_saved else raw.notes
+
+
+def _misfit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str | None:
+    """Return the first thing in which the tensors differ from what the net has, None where all fit."""
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    wrong = [key for key in own if key in state and own[key].shape != state[key].shape]
+    extra = [key for key in state if key not in own]
+    kind = [key for key in own if key in state and own[key].is_floating_point() != state[key].is_floating_point()]
+    if wrong:
+        key = wrong[0]
+        return f"'{key}' is {tuple(state[key].shape)}, the net expects {tuple(own[key].shape)}"
+    if missing:
+        return f"it lacks '{missing[0]}'"
+    if extra:
+        return f"the net has no '{extra[0]}'"
+    if kind:
+        return f"'{kind[0]}' holds {str(state[kind[0]].dtype).removeprefix('torch.')}, the net expects real numbers"
+    return None
+
+
+def _next_step(raw: RawCheckpoint, arch: str | None) -> str:
+    """Return what to do about a misfit: the architecture that would fit, or a factory."""
+    if arch is not None:
+        try:
+            other = models.get(recognise(raw).arch)
+        except CheckpointError:
+            return FACTORY_HINT
+        if other.id != arch:
+            return f"Choose {other.title}: --arch {other.id}."
+    return FACTORY_HINT
+
+
+def _arch_of_run(path: Path) -> str | None:
+    """Return the architecture that a run's ``card.json`` names; None for a bare file."""
+    file = path / "card.json"
+    try:
+        card = json.loads(file.read_text(encoding="utf-8")) if path.is_dir() and file.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file} is damaged. Restore it, or open weights.safetensors itself.") from error
+    arch = card.get("arch") if isinstance(card, dict) else None
+    return arch if isinstance(arch, str) and arch in models else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from resnet_viz.core.types import BlockInfo, LayerInfo
 
 from .blocks import BlockSpec
+from .guess import guess_blocks
 
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Hardswish)
 
@@ -22,40 +25,65 @@ def describe(net: nn.Module, input_shape: tuple[int, int, int]) -> tuple[tuple[L
     addition that is no module cannot be seen from outside.
 
     Args:
-        net: any net that maps (N, C, H, W) to logits; given back as it was.
+        net: any net that maps (N, C, H, W) to logits; mode, buffers, hooks and ``requires_grad``
+            are given back as they were.
         input_shape: (C, H, W).
 
     Returns:
         Layers in forward order, each container before its children, and blocks from input to
-        output. Receptive fields are left out.
+        output. Receptive fields are left out. Of a tuple or a dict the first tensor counts;
+        tokens (N, T, F) are listed as (F, T, 1).
     """
     shapes, inputs, calls = _trace(net, input_shape)
-    specs = net.block_specs() if hasattr(net, "block_specs") else _guess_blocks(net, calls)  # type: ignore[operator]
-    block_of: dict[str, str] = {}
-    for spec in specs:
-        for layer in (*spec.layers, spec.name):
-            block_of[layer] = spec.name
+    modules = {name: module for name, module in net.named_modules() if name in calls}
+    above = {name.rsplit(".", depth)[0] for name in calls for depth in range(1, name.count(".") + 1)}
+    leaves = tuple(name for name in calls if name not in above)
+    own = getattr(net, "block_specs", None)
+    specs: tuple[BlockSpec, ...] = own() if callable(own) else guess_blocks(net, leaves, frozenset(calls))
+    block_of = {layer: spec.name for spec in specs for layer in (*spec.layers, spec.name)}
     roles = _roles(net, specs)
-    modules = dict(net.named_modules())
-    layers = []
-    for name in _forward_order(modules, calls):
-        module = modules[name]
-        layers.append(
-            LayerInfo(
-                name=name,
-                kind=type(module).__name__,
-                out_shape=shapes.get(name, ()),
-                params=sum(parameter.numel() for parameter in module.parameters()),
-                block=_block_of(name, block_of),
-                role=roles.get(name, ""),
-                container=any(True for _ in module.children()),
-                depth=name.count("."),
-                calls=calls[name],
-                has_filters=isinstance(module, nn.Conv2d),
-            )
+    # a container's pre-hook fires before its children's, so it stands before them by itself
+    layers = tuple(
+        LayerInfo(
+            name=name,
+            kind=type(module).__name__,
+            out_shape=shapes.get(name, ()),
+            params=_count(module),
+            block=_block_of(name, block_of),
+            role=roles.get(name, ""),
+            container=name in above,
+            depth=name.count("."),
+            calls=calls[name],
+            has_filters=isinstance(module, nn.Conv2d),
         )
-    blocks = tuple(_block_info(net, spec, shapes, inputs) for spec in specs if spec.out in shapes)
-    return tuple(layers), blocks
+        for name, module in ((name, modules[name]) for name in calls)
+    )
+    return layers, tuple(_block_info(net, spec, shapes, inputs) for spec in specs if spec.out in shapes)
+
+
+def _count(*modules: nn.Module) -> int:
+    """Return the number of parameters, each counted once even if shared."""
+    return sum({id(p): p.numel() for module in modules for p in module.parameters()}.values())
+
+
+@contextmanager
+def _borrowed(net: nn.Module) -> Iterator[None]:
+    """Put the net in eval mode; give mode and buffers back as they were, whatever happens."""
+    modes = [(module, module.training) for module in net.modules()]
+    buffers = [(module, dict(module._buffers)) for module in net.modules() if module._buffers]
+    values = [(buffer, buffer.clone()) for _, own in buffers for buffer in own.values() if buffer is not None]
+    try:
+        net.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for module, own in buffers:
+            module._buffers.update(own)
+        with torch.no_grad():
+            for buffer, value in values:
+                if not torch.equal(buffer, value):  # NaN too is copied back: it equals nothing
+                    buffer.copy_(value)
 
 
 def _trace(
@@ -78,22 +106,18 @@ def _trace(
         if value is not None:
             shapes.setdefault(name, _shape(value))
 
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
+    parameter = next((p for p in net.parameters() if p.is_floating_point()), torch.zeros(0))
+    picture = torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
     try:
-        for name, module in net.named_modules():
-            if name:
-                handles.append(module.register_forward_pre_hook(lambda _m, args, name=name: before(name, args)))
-                handles.append(module.register_forward_hook(lambda _m, _a, out, name=name: after(name, out)))
-        parameter = next(net.parameters(), None)
-        device = parameter.device if parameter is not None else torch.device("cpu")
-        with torch.no_grad():
-            net(torch.zeros(1, *input_shape, device=device))
+        with _borrowed(net), torch.no_grad():
+            for name, module in net.named_modules():
+                if name:
+                    handles.append(module.register_forward_pre_hook(lambda _m, args, name=name: before(name, args)))
+                    handles.append(module.register_forward_hook(lambda _m, _a, out, name=name: after(name, out)))
+            net(picture)
     finally:
         for handle in handles:
             handle.remove()
-        for module, mode in modes:
-            module.training = mode
     return shapes, inputs, calls
 
 
@@ -108,17 +132,13 @@ def _first(value: object) -> Tensor | None:
 
 
 def _shape(value: Tensor) -> tuple[int, ...]:
-    """Return the shape without the batch; tokens (N, T, F) count as (F, T, 1)."""
+    """Return the shape without the batch, as maps are shown: (F,), (C, H, W), tokens as (F, T, 1)."""
     shape = tuple(value.shape[1:])
-    return (shape[1], shape[0], 1) if len(shape) == 2 else shape
-
-
-def _forward_order(modules: Mapping[str, nn.Module], calls: Counter[str]) -> list[str]:
-    """Return called modules, in order of their first call; Sequentials that only group are kept.
-
-    A container's pre-hook fires before its children's, so it stands before them by itself.
-    """
-    return [name for name in calls if name in modules]
+    if len(shape) == 2:
+        return (shape[1], shape[0], 1)
+    if len(shape) > 3:  # a video's (C, T, H, W): frames below each other
+        return (shape[0], shape[1], math.prod(shape[2:]))
+    return shape or (1,)
 
 
 def _block_of(name: str, block_of: Mapping[str, str]) -> str:
@@ -135,9 +155,9 @@ def _roles(net: nn.Module, specs: tuple[BlockSpec, ...]) -> dict[str, str]:
     for spec in specs:
         if spec.add is None:
             continue
-        before = [layer for layer in spec.layers[: spec.layers.index(spec.add)]]
-        branch = [layer for layer in before if ".downsample" not in layer and ".shortcut" not in layer]
-        skip = [layer for layer in before if layer not in branch]
+        before = spec.layers[: spec.layers.index(spec.add)]
+        skip = [layer for layer in before if ".downsample" in layer or ".shortcut" in layer]
+        branch = [layer for layer in before if layer not in skip]
         if branch:
             roles[branch[-1]] = "F(x)"
         if skip:
@@ -149,46 +169,9 @@ def _roles(net: nn.Module, specs: tuple[BlockSpec, ...]) -> dict[str, str]:
     return roles
 
 
-def _guess_blocks(net: nn.Module, calls: Counter[str]) -> tuple[BlockSpec, ...]:
-    """Group a foreign net's leaves: by torchvision-style residual block, else by the tree's second level."""
-    modules = dict(net.named_modules())
-    residual = [
-        name
-        for name, module in modules.items()
-        if name in calls
-        and hasattr(module, "conv1")
-        and (hasattr(module, "downsample") or hasattr(module, "relu"))
-        and name.count(".") >= 1
-    ]
-    groups: dict[str, list[str]] = {}
-    for name in calls:
-        module = modules.get(name)
-        if module is None or any(True for _ in module.children()):
-            continue
-        owner = next((block for block in residual if name.startswith(f"{block}.")), None)
-        groups.setdefault(owner or _group_name(name), []).append(name)
-    specs = []
-    for name, layers in groups.items():
-        out = name if name in calls else layers[-1]
-        kind = "module"
-        if isinstance(modules.get(layers[-1]), nn.Linear) and len(layers) == 1:
-            kind = "head"
-        title = name.removeprefix("features.").removeprefix("layer")
-        specs.append(BlockSpec(name, title, kind, tuple(layers), out))  # type: ignore[arg-type]
-    return tuple(specs)
-
-
-def _group_name(leaf: str) -> str:
-    """Return the block a leaf belongs to: its parent, down to the second level of the tree."""
-    parts = leaf.split(".")
-    return ".".join(parts[:2]) if len(parts) > 2 else leaf
-
-
 def _block_info(
     net: nn.Module, spec: BlockSpec, shapes: Mapping[str, tuple[int, ...]], inputs: Mapping[str, tuple[int, ...]]
 ) -> BlockInfo:
-    modules = dict(net.named_modules())
-    owned = {id(p): p.numel() for layer in spec.layers for p in modules[layer].parameters()}
     first = next((layer for layer in spec.layers if layer in inputs), spec.out)
     return BlockInfo(
         name=spec.name,
@@ -198,7 +181,7 @@ def _block_info(
         out=spec.out,
         in_shape=inputs.get(first, ()),
         out_shape=shapes[spec.out],
-        params=sum(owned.values()),
+        params=_count(*(net.get_submodule(layer) for layer in spec.layers)),
         skip=spec.skip,
         add=spec.add,
         stage=spec.stage,

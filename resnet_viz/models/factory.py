@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import reduce
 
 from torch import nn
 
@@ -14,7 +18,8 @@ def load_factory(spec: str) -> nn.Module:
     """Import ``package.module``, call ``function`` without arguments and return its net.
 
     This runs the user's own code, at the user's own word on the command line; nothing in a
-    checkpoint can lead here. The current folder is searched first, as Python itself does.
+    checkpoint can lead here. The current folder is searched first, as Python itself does. A
+    class is called like a function, and a net that the module holds ready-made is taken as it is.
 
     Args:
         spec: ``"package.module:function"``.
@@ -22,24 +27,46 @@ def load_factory(spec: str) -> nn.Module:
     Raises:
         UserError: if it cannot be imported or called, or returns no ``nn.Module``.
     """
-    name, colon, function = spec.partition(":")
+    name, colon, function = spec.strip().partition(":")
     if not (name and colon and function):
         raise UserError(f"'{spec}' names no factory. Write it as package.module:function.")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        module = importlib.import_module(name)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{name} cannot be imported ({reason}). Check the name and the folder.") from error
-    make = getattr(module, function, None)
-    if not callable(make):
-        raise UserError(f"{name} has no function '{function}'. Check its name.")
-    try:
-        net = make()
-    except Exception as error:  # likewise while it runs
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{spec} failed ({reason}). It must work without arguments.") from error
+    with _current_folder_first():
+        try:
+            module = importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported
+            raise UserError(f"{name} cannot be imported ({_reason(error)}). Check the name and the folder.") from error
+        try:
+            make = reduce(getattr, function.split("."), module)
+        except AttributeError as error:
+            raise UserError(f"{name} has no function '{function}'. Check its name.") from error
+        if isinstance(make, nn.Module):
+            return make
+        if not callable(make):
+            raise UserError(f"{spec} is a {type(make).__name__}, not a function. Name one that returns a net.")
+        try:
+            net = make()
+        except (Exception, SystemExit) as error:  # likewise while it runs
+            raise UserError(f"{spec} failed ({_reason(error)}). It must work without arguments.") from error
     if not isinstance(net, nn.Module):
         raise UserError(f"{spec} returned a {type(net).__name__}. It must return a torch.nn.Module.")
     return net
+
+
+@contextmanager
+def _current_folder_first() -> Iterator[None]:
+    """Let imports find the current folder, for as long as the user's code is asked for.
+
+    Not for longer: a stray ``random.py`` there must not stand in for what the program imports later.
+    """
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the user's code may have tidied up itself
+            sys.path.remove(here)
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

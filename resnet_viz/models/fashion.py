@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blocks import BlockSpec, NetOptions
+from .blocks import BlockSpec, NetOptions, initialise
 from .registry import ModelSpec, models
 
 
@@ -22,6 +22,7 @@ class FashionDnn(nn.Module):
         self.relu2 = options.act()
         self.drop2 = nn.Dropout(0.25)
         self.fc3 = nn.Linear(128, options.num_classes)
+        initialise(self, options)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, 1, 28, 28) to logits (N, classes)."""
@@ -60,6 +61,7 @@ class FashionCnn(nn.Module):
         self.drop = nn.Dropout(0.25)
         self.fc2 = nn.Linear(600, 120)
         self.fc3 = nn.Linear(120, options.num_classes)
+        initialise(self, options)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, 1, 28, 28) to logits (N, classes)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blocks import Add, BlockSpec, NetOptions
+from .blocks import Add, BlockSpec, NetOptions, initialise
 from .registry import ModelSpec, models
 
 
@@ -44,6 +44,7 @@ class HResNet(nn.Module):
         self.fc2 = nn.Linear(2048, 512)
         self.relu2 = options.act()
         self.fc3 = nn.Linear(512, options.num_classes)
+        initialise(self, options)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, 3, 32, 32) to logits (N, classes)."""

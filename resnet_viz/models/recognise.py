@@ -14,13 +14,14 @@ from resnet_viz.core.errors import CheckpointError
 
 from .blocks import Bottleneck, NetOptions
 from .registry import ModelSpec, models
-from .resnet import IMAGENET_LAYOUTS
+from .resnet import CIFAR_DEPTHS, IMAGENET_LAYOUTS
 
 if TYPE_CHECKING:
     from .checkpoint import RawCheckpoint
 
-FACTORY_HINT = "Open it with --factory package.module:function."
-HEADS = ("linear", "classifier", "head", "last_linear")
+FACTORY_HINT = "Open it with --factory package.module:function, naming code that builds the net."
+HEADS = ("linear", "classifier", "head", "last_linear", "output")
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,60 +46,74 @@ class Recognised:
 def recognise(raw: RawCheckpoint, arch: str | None = None) -> Recognised:
     """Find the architecture that fits.
 
-    A plain net and a residual one with shortcut A have the same tensors; the residual one is
-    taken unless ``arch`` says otherwise, and the result says so.
+    A plain net and a residual one with shortcut A have the same tensors. Unless ``arch`` says
+    which, the one that is built so by default is taken, and a warning says so.
 
     Raises:
         CheckpointError: if no known family fits; it names what was found.
+        UnknownNameError: if there is no architecture ``arch``.
     """
     state, notes = _own_names(raw.tensors)
     spec, options = _match(state, raw.name, arch)
-    warnings: list[str] = []
-    floats = {key: value for key, value in state.items() if value.is_floating_point()}
-    half = {value.dtype for value in floats.values()} - {torch.float32}
-    if half:
-        notes = (*notes, f"{', '.join(sorted(str(kind).removeprefix('torch.') for kind in half))} cast to float32")
-    bad = sum(int((~torch.isfinite(value)).sum()) for value in floats.values())
+    warnings = [] if arch is not None else _twin_warning(spec, options)
+    kinds = {value.dtype for value in state.values() if value.is_floating_point()} - {torch.float32}
+    if kinds:
+        names = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+        notes = (*notes, f"{names} cast to float32")
+    # cast first: not every narrow type can be asked for NaN
+    state = {
+        key: value.to(torch.float32).contiguous() if value.is_floating_point() else value
+        for key, value in state.items()
+    }
+    bad = sum(int((~torch.isfinite(value)).sum()) for value in state.values() if value.is_floating_point())
     if bad:
-        warnings.append(f"{bad:,} weights are NaN or infinite, so the net's answers mean nothing. Use an earlier save.")
-    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    params = sum(value.numel() for key, value in state.items() if not _is_buffer(key))
+        what = "1 value is" if bad == 1 else f"{bad:,} values are"
+        warnings.append(f"{what} NaN or infinite, so the net's answers mean nothing. Use an earlier save.")
+    params = sum(value.numel() for key, value in state.items() if not key.endswith(BUFFERS))
     parts = [spec.title]
-    if spec.family == "cifar-resnet":
+    if options.stem == "cifar" and spec.family.startswith("imagenet"):
+        parts.append("3x3 stem")
+    if spec.family.endswith("resnet") and (spec.family == "cifar-resnet" or options.shortcut != "B"):
         parts.append(f"shortcut {options.shortcut}")
-        if options.shortcut == "A" and arch is None:
-            notes = (*notes, "the plain twin has the same tensors")
     if not options.batch_norm:
         parts.append("no batch norm")
     parts += [f"{options.num_classes} classes", f"{params:,} parameters", *raw.notes, *notes]
     return Recognised(spec.id, options, state, ", ".join(parts), tuple(warnings))
 
 
-def _is_buffer(key: str) -> bool:
-    return key.endswith(("running_mean", "running_var", "num_batches_tracked"))
+def _twin_warning(spec: ModelSpec, options: NetOptions) -> list[str]:
+    """Say that the file cannot tell a plain net from a residual one with shortcut A."""
+    if spec.family.endswith("-plain"):
+        twin, taken = spec.id.replace("plain", "resnet"), f"{spec.title}"
+    elif spec.family.endswith("-resnet") and options.shortcut == "A":
+        twin, taken = spec.id.replace("resnet", "plain"), f"{spec.title} with shortcut A"
+    else:
+        return []
+    if twin not in models:
+        return []
+    title = models.get(twin).title
+    return [f"{title} has the same tensors, and {taken} was taken. Add --arch {twin} if it is {title}."]
 
 
 def _own_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Translate other people's names for the head and the 1x1 shortcut."""
-    notes: list[str] = []
-    if any(re.match(r"layer\d+\.\d+\.", key) for key in tensors) and "fc.weight" not in tensors:
-        for head in HEADS:
-            if f"{head}.weight" in tensors:
-                tensors = {
-                    (f"fc.{key.removeprefix(f'{head}.')}" if key.startswith(f"{head}.") else key): value
-                    for key, value in tensors.items()
-                }
-                notes.append(f"head `{head}` read as `fc`")
-                break
+    if not any(re.match(r"layer\d+\.\d+\.", key) for key in tensors):
+        return dict(tensors), ()
+    notes: tuple[str, ...] = ()
+    head = next((one for one in HEADS if f"{one}.weight" in tensors), None)
+    if head is not None and "fc.weight" not in tensors:
+        tensors = {re.sub(rf"^{head}\.", "fc.", key): value for key, value in tensors.items()}
+        notes = (f"head `{head}` read as `fc`",)
     renamed = {re.sub(r"^(layer\d+\.\d+)\.shortcut\.", r"\1.downsample.", key): key for key in tensors}
-    return {new: tensors[old] for new, old in renamed.items()}, tuple(notes)
+    return {new: tensors[old] for new, old in renamed.items()}, notes
 
 
 def _match(state: dict[str, Tensor], name: str, arch: str | None) -> tuple[ModelSpec, NetOptions]:
     if arch is not None:
         return models.get(arch), _options_for(models.get(arch), state)
     shapes = {key: tuple(value.shape) for key, value in state.items() if not key.endswith("num_batches_tracked")}
-    for spec, options in _candidates(state):
+    for spec in _candidates(state):
+        options = _options_for(spec, state)
         with torch.device("meta"):
             own = spec.build(options).state_dict()
         theirs = {key: tuple(value.shape) for key, value in own.items() if not key.endswith("num_batches_tracked")}
@@ -107,58 +122,74 @@ def _match(state: dict[str, Tensor], name: str, arch: str | None) -> tuple[Model
     raise CheckpointError(f"{name} is of no known family: {_summary(state)}. {FACTORY_HINT}")
 
 
-def _candidates(state: dict[str, Tensor]) -> Iterator[tuple[ModelSpec, NetOptions]]:
+def _candidates(state: dict[str, Tensor]) -> Iterator[ModelSpec]:
     """Yield architectures worth comparing, the likeliest first."""
     counts = _stage_counts(state)
-    if counts:
-        bottleneck = any(key.endswith(".conv3.weight") for key in state)
-        if len(counts) == 3 and len(set(counts)) == 1 and f"resnet{6 * counts[0] + 2}" in models:
-            wanted = [f"resnet{6 * counts[0] + 2}", f"plain{6 * counts[0] + 2}"]
-        else:
-            depths = [
-                depth
-                for depth, (block, layout) in IMAGENET_LAYOUTS.items()
-                if layout == tuple(counts) and (block is Bottleneck) == bottleneck
-            ]
-            wanted = [f"{kind}{depth}" for depth in depths for kind in ("resnet", "plain")]
-        yield from ((models.get(one), _options_for(models.get(one), state)) for one in wanted if one in models)
+    if not counts:
+        yield from (spec for spec in models if not spec.family.startswith(("cifar", "imagenet")))
         return
-    for spec in models:
-        if spec.family.startswith(("cifar", "imagenet")):
-            continue
-        yield spec, _options_for(spec, state)
+    if len(counts) == 3 and len(set(counts)) == 1:
+        depth = 6 * counts[0] + 2
+        wanted = [f"resnet{depth}", f"plain{depth}"]
+    else:
+        bottleneck = any(key.endswith(".conv3.weight") for key in state)
+        depths = [
+            depth
+            for depth, (block, layout) in IMAGENET_LAYOUTS.items()
+            if layout == counts and (block is Bottleneck) == bottleneck
+        ]
+        # without a convolution on the skip path a net of this family is plain, if there is such a one
+        kinds = ("resnet", "plain") if _has_downsample(state) else ("plain", "resnet")
+        wanted = [f"{kind}{depth}" for depth in depths for kind in kinds]
+    yield from (models.get(one) for one in wanted if one in models)
 
 
-def _stage_counts(state: dict[str, Tensor]) -> list[int]:
+def _stage_counts(state: dict[str, Tensor]) -> tuple[int, ...]:
     """Return blocks per stage, empty if the names are not those of a ResNet."""
-    stages: dict[int, int] = {}
+    stages: dict[int, set[int]] = {}
     for key in state:
-        found = re.match(r"layer(\d+)\.(\d+)\.", key)
+        found = re.match(r"layer(\d{1,3})\.(\d{1,4})\.", key)
         if found:
-            stage, block = int(found[1]), int(found[2])
-            stages[stage] = max(stages.get(stage, 0), block + 1)
-    return [stages[stage] for stage in sorted(stages)]
+            stages.setdefault(int(found[1]), set()).add(int(found[2]))
+    return tuple(len(stages[stage]) for stage in sorted(stages))
+
+
+def _has_downsample(state: dict[str, Tensor]) -> bool:
+    return any(".downsample." in key for key in state)
 
 
 def _options_for(spec: ModelSpec, state: dict[str, Tensor]) -> NetOptions:
-    """Read off what a builder must be told: classes, batch norm, shortcut type."""
+    """Read off what a builder must be told: classes, batch norm, shortcut type, stem."""
     options = spec.defaults
-    heads = [value for key, value in state.items() if value.ndim == 2 and key.endswith("weight")]
-    if heads:
-        options = replace(options, num_classes=heads[-1].shape[0])
-    if "resnet" in spec.family or "plain" in spec.family:
-        if not any(key.endswith("running_mean") for key in state):
-            options = replace(options, batch_norm=False)
-        if spec.family == "cifar-resnet":
-            with_convolution = any(".downsample." in key for key in state)
-            options = replace(options, shortcut="B" if with_convolution else "A")
+    with torch.device("meta"):
+        own = spec.build(options).state_dict()
+    head = next(key for key in reversed(own) if own[key].ndim == 2)  # the file's own order means nothing
+    if head in state and state[head].ndim == 2:
+        options = replace(options, num_classes=max(1, state[head].shape[0]))
+    if any(key.endswith("running_mean") for key in own) and not any(key.endswith("running_mean") for key in state):
+        options = replace(options, batch_norm=False)
+    if spec.family in ("cifar-resnet", "imagenet-resnet"):
+        options = replace(options, shortcut="B" if _has_downsample(state) else "A")
+    first = state.get("conv1.weight")
+    if spec.family.startswith("imagenet") and first is not None and first.shape[-1:] == (3,):
+        options = replace(options, stem="cifar")
     return options
 
 
 def _summary(state: dict[str, Tensor]) -> str:
+    """Say in a few words what was found, so that a person can tell what it may be."""
     if not state:
         return "no tensors"
     counts = _stage_counts(state)
-    first = next(iter(state))
-    stages = f", stages of {' / '.join(map(str, counts))} blocks" if counts else ""
-    return f"{len(state)} tensors, the first '{first}' {tuple(state[first].shape)}{stages}"
+    if counts:
+        first, head = state.get("conv1.weight"), state.get("fc.weight")
+        parts = [f"stages of {' / '.join(map(str, counts))} blocks"]
+        if first is not None and first.ndim == 4:
+            parts.append(f"a {first.shape[2]}x{first.shape[3]} stem of {first.shape[0]} channels")
+        if head is not None and head.ndim == 2:
+            parts.append(f"{head.shape[0]} classes")
+        if len(counts) == 3 and len(set(counts)) == 1 and 6 * counts[0] + 2 not in CIFAR_DEPTHS:
+            parts.append(f"depth {6 * counts[0] + 2}, known are {', '.join(map(str, CIFAR_DEPTHS))}")
+        return f"a ResNet with {', '.join(parts)}"
+    first_key = next(iter(state))
+    return f"{len(state)} tensors, the first '{first_key}' {tuple(state[first_key].shape)}"

@@ -98,6 +98,10 @@ IMAGENET_LAYOUTS: dict[int, tuple[BlockType, tuple[int, int, int, int]]] = {
 """Block and blocks per stage by depth (He et al. 2015, table 1)."""
 
 
+def _stem(options: NetOptions, own: str) -> str:
+    return own if options.stem == "default" else options.stem
+
+
 def cifar_net(depth: int, options: NetOptions) -> ResNet:
     """Build a CIFAR net (sec. 4.2): 3x3 stem, widths 16/32/64.
 
@@ -107,13 +111,13 @@ def cifar_net(depth: int, options: NetOptions) -> ResNet:
     if depth < 8 or (depth - 2) % 6:
         raise ValueError(f"depth {depth} is not 6n+2; the nearest is {max(1, round((depth - 2) / 6)) * 6 + 2}")
     n = (depth - 2) // 6
-    return ResNet(BasicBlock, (n, n, n), (16, 32, 64), "cifar", options)
+    return ResNet(BasicBlock, (n, n, n), (16, 32, 64), _stem(options, "cifar"), options)
 
 
 def imagenet_net(depth: int, options: NetOptions) -> ResNet:
     """Build an ImageNet net (table 1): 7x7 stem, widths 64/128/256/512."""
     block, counts = IMAGENET_LAYOUTS[depth]
-    return ResNet(block, counts, (64, 128, 256, 512), "imagenet", options)
+    return ResNet(block, counts, (64, 128, 256, 512), _stem(options, "imagenet"), options)
 
 
 def _add_cifar(depth: int, plain: bool) -> None:

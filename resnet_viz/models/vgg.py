@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blocks import BlockSpec, NetOptions
+from .blocks import BlockSpec, NetOptions, initialise
 from .registry import ModelSpec, models
 
 # channels and the dropout after each convolution (0 for none); "M" is a 2x2 max pool
@@ -26,7 +26,7 @@ class XaiNet(nn.Module):
     """Convolutions 64x2, 128x2, 256x3, 512x3, 512x3, five pools, classifier 512-512-classes.
 
     Args:
-        options: number of classes, BN and activation; skips and init do not apply.
+        options: number of classes, BN, activation and init; skips do not apply.
     """
 
     def __init__(self, options: NetOptions) -> None:
@@ -53,15 +53,19 @@ class XaiNet(nn.Module):
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten(1)
+        hidden_norm: nn.Module = nn.Identity()
+        if options.batch_norm:
+            hidden_norm = nn.BatchNorm1d(512, eps=options.bn_eps, momentum=options.bn_momentum)
         self.classifier = nn.Sequential(
             nn.Dropout(0.5),
             nn.Linear(512, 512, bias=False),
-            nn.BatchNorm1d(512, eps=options.bn_eps, momentum=options.bn_momentum),
+            hidden_norm,
             options.act(),
             nn.Dropout(0.5),
             nn.Linear(512, options.num_classes),
             nn.LogSoftmax(1),
         )
+        initialise(self, options)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised pictures (N, 3, H, W), H and W from 34, to log-probabilities (N, classes)."""

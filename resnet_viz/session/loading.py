@@ -16,7 +16,7 @@ from resnet_viz.core.types import LayerInfo, ModelCard, Normalization
 from resnet_viz.data.labels import labels
 from resnet_viz.data.presets import presets
 from resnet_viz.models import create, models
-from resnet_viz.models.checkpoint import load_checkpoint
+from resnet_viz.models.checkpoint import load_checkpoint, load_into
 from resnet_viz.models.describe import describe
 from resnet_viz.models.factory import load_factory
 from resnet_viz.models.recognise import Recognised
@@ -85,16 +85,7 @@ def _open_factory(request: OpenModel) -> tuple[nn.Module, ModelCard]:
     assert request.factory is not None
     net = load_factory(request.factory).eval()
     if request.ref:
-        from resnet_viz.models.checkpoint import read_state
-
-        raw = read_state(Path(request.ref))
-        try:
-            net.load_state_dict(raw.tensors)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise CheckpointError(
-                f"{Path(request.ref).name} does not fit {request.factory} ({reason}) Choose the checkpoint of this net."
-            ) from error
+        load_into(net, Path(request.ref).expanduser(), request.factory)
     size = request.input_size or 224
     with_head = [module for module in net.modules() if isinstance(module, nn.Linear)]
     count = request.classes or (with_head[-1].out_features if with_head else 1)
@@ -123,7 +114,8 @@ def _open_file(path: Path, request: OpenModel) -> tuple[nn.Module, ModelCard]:
     count = found.options.num_classes
     names = tuple(str(name) for name in extra.get("classes", ()))
     source = str(path.resolve())
-    normalization, known = _normalization(source, extra, spec.family)
+    small = found.options.stem == "cifar"  # an ImageNet net with a 3x3 stem was trained on small pictures
+    normalization, known = _normalization(source, extra, "" if small else spec.family)
     title = str(extra.get("title") or f"{spec.title} · {path.stem if path.is_file() else path.name}")
     error = extra.get("test_error")
     card = _card(
@@ -140,6 +132,7 @@ def _open_file(path: Path, request: OpenModel) -> tuple[nn.Module, ModelCard]:
         source=source,
         dataset=str(extra.get("dataset", "")),
         test_error=float(error) if isinstance(error, (int, float)) else None,
+        input_size=32 if small else None,
         extra=dict(extra),
     )
     return net, card

@@ -1,0 +1,230 @@
+"""A rehearsal before ``torch.load``: what does a pickle ask for, and what does it claim to hold?
+
+``weights_only=True`` runs no foreign code, but it still reserves whatever memory a file asks
+for: ``bytearray(10**10)`` and ``torch.Tensor(10**10)`` are on PyTorch's list of allowed calls,
+and the storages of the format before 1.6 are reserved and resized at the file's word. So the
+pickle is first read with placeholders for everything it names. No function is called and no
+tensor is made; sizes are compared with the file. See :mod:`resnet_viz.models.checkpoint`.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any, BinaryIO
+
+import torch
+
+from resnet_viz.core.errors import CheckpointError
+
+MAX_PICKLE_BYTES = 64 * 1024**2
+"""The pickle describes the tensors; their values lie outside of it."""
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+"""First value of the format that torch.save wrote before 1.6."""
+
+SAVE_STATE = "Save the state dict alone: torch.save(net.state_dict(), file)."
+
+_REBUILDERS = {f"torch._utils.{name}" for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3")}
+_CALLABLE = _REBUILDERS | {
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "torch._tensor._rebuild_from_type_v2",
+    "torch.Size",
+    "torch.device",
+    "torch.serialization._get_layout",
+    "collections.OrderedDict",
+    "collections.Counter",
+    "_codecs.encode",
+    "builtins.set",
+    "builtins.complex",
+    "numpy.dtype",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+}
+_NAMED_ONLY = {"torch.Tensor", "torch.nn.parameter.Parameter", "torch.storage.UntypedStorage", "builtins.bytearray"}
+# written out: asking the classes themselves makes PyTorch warn
+_ITEMSIZES = {
+    "Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1, "Byte": 1,
+    "Bool": 1, "ComplexFloat": 8, "ComplexDouble": 16,
+}  # fmt: skip
+_UNUSUAL = {
+    "torch._utils._rebuild_qtensor": "quantised tensors",
+    "torch._utils._rebuild_sparse_tensor": "sparse tensors",
+    "torch._utils._rebuild_meta_tensor_no_storage": "tensors without values",
+    "torch._utils._rebuild_wrapper_subclass": "tensors of a special class",
+}
+
+
+class _Refused(Exception):  # noqa: N818 - carries half a sentence for the user
+    """The pickle claims something that it cannot mean well."""
+
+
+class _Storage:
+    """What a persistent id says of a storage: values, and bytes per value."""
+
+    __slots__ = ("itemsize", "numel")
+
+    def __init__(self, numel: int, itemsize: int) -> None:
+        self.numel, self.itemsize = numel, itemsize
+
+
+class _Named:
+    """Stands for anything that the pickle names; calling it makes another placeholder."""
+
+    name = ""
+
+    def __new__(cls, *args: object, **_keywords: object) -> _Named:
+        if cls.name not in _CALLABLE:
+            raise _Refused(_UNUSUAL.get(cls.name, f"a call of {cls.name}"))
+        if cls.name in _REBUILDERS:
+            _check_view(cls.name, args)
+        if cls.name == "numpy.dtype" and args[:1] not in (("f8",), ("<f8",), (">f8",)):
+            raise _Refused("NumPy values other than single float64 numbers")
+        return object.__new__(cls)
+
+    def __init__(self, *_args: object, **_keywords: object) -> None:
+        return
+
+    def __setstate__(self, state: object) -> None:
+        return
+
+    def __setitem__(self, key: object, value: object) -> None:
+        return
+
+    def append(self, item: object) -> None:
+        return
+
+    def extend(self, items: object) -> None:
+        return
+
+
+class _Rehearsal(pickle._Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.names: set[str] = set()
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        full = f"{module}.{name}"
+        self.names.add(full)
+        # a class made anew, since a pickle may set attributes of what it is given
+        return type("_Named", (_Named,), {"name": full})
+
+    def persistent_load(self, pid: Any) -> object:
+        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[4], int)):
+            raise _Refused("an unknown kind of storage")
+        storage = _Storage(pid[4], _itemsize(getattr(pid[1], "name", "")))
+        if storage.numel < 0:
+            raise _Refused("a storage of negative size")
+        self.storages[str(pid[2])] = storage
+        return storage
+
+
+def _allowed(name: str) -> bool:
+    if name in _CALLABLE or name in _NAMED_ONLY or name in _UNUSUAL:
+        return True
+    module, _, last = name.rpartition(".")
+    if module == "torch" and isinstance(getattr(torch, last, None), torch.dtype):
+        return True
+    return module == "torch" and last.endswith(("Storage", "Tensor"))
+
+
+def _itemsize(kind: str) -> int:
+    """Return the bytes per value of ``torch.FloatStorage`` and its like; 1 for an untyped one."""
+    return _ITEMSIZES.get(kind.removeprefix("torch.").removesuffix("Storage"), 1)
+
+
+def _check_view(name: str, args: tuple[Any, ...]) -> None:
+    """Compare a tensor's shape and strides with the storage that it looks at."""
+    storage, offset, size, stride = args[:4]
+    if not isinstance(storage, _Storage):
+        raise _Refused("a tensor without a storage")
+    size, stride = tuple(size), tuple(stride)
+    held = storage.numel
+    if name.endswith("_v3") and len(args) > 6:  # its storage counts bytes, the kind stands beside it
+        kind = getattr(torch, getattr(args[6], "name", "").rpartition(".")[2], None)
+        held //= kind.itemsize if isinstance(kind, torch.dtype) else 1
+    if len(size) != len(stride) or len(size) > 64 or min((offset, *size, *stride)) < 0:
+        raise _Refused("a tensor of impossible shape")
+    count = 1
+    for side in size:
+        count *= side
+    last = offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True))
+    if count and (count > held or last >= held):
+        raise _Refused("a tensor that claims more values than the file holds")
+
+
+def rehearse_archive(data: bytes, sizes: dict[str, int], name: str) -> None:
+    """Check the ``data.pkl`` of a zipped checkpoint.
+
+    Args:
+        data: the pickle.
+        sizes: bytes of each stored tensor by its key.
+        name: the file's name, for messages.
+
+    Raises:
+        CheckpointError: if it asks for code, or claims more than the archive holds.
+    """
+    storages = _rehearse(io.BytesIO(data), 1, name)
+    for key, storage in storages.items():
+        if storage.numel * storage.itemsize > sizes.get(key, 0):
+            raise CheckpointError(_refusal(name, "a tensor that claims more values than the file holds"))
+
+
+def rehearse_legacy(file: BinaryIO, size: int, name: str) -> None:
+    """Check a checkpoint of the format before 1.6: five pickles, then the values.
+
+    Args:
+        file: open at its beginning.
+        size: bytes of the whole file.
+        name: the file's name, for messages.
+
+    Raises:
+        CheckpointError: if it is no checkpoint, asks for code, or claims more than the file holds.
+    """
+    storages = _rehearse(io.BytesIO(file.read(MAX_PICKLE_BYTES)), 5, name)
+    if sum(storage.numel * storage.itemsize for storage in storages.values()) > size:
+        raise CheckpointError(_refusal(name, "a tensor that claims more values than the file holds"))
+
+
+def _rehearse(stream: BinaryIO, count: int, name: str) -> dict[str, _Storage]:
+    names: set[str] = set()
+    storages: dict[str, _Storage] = {}
+    first: object = LEGACY_MAGIC
+    try:
+        for index in range(count):
+            one = _Rehearsal(stream)
+            try:
+                value = one.load()
+            finally:
+                names |= one.names
+                storages |= one.storages
+            if count > 1 and index == 0:
+                first = value
+                if first != LEGACY_MAGIC:
+                    break
+    except Exception as error:  # a damaged pickle raises whatever its broken instructions lead to
+        if isinstance(error, _Refused) and all(map(_allowed, names)):
+            raise CheckpointError(_refusal(name, str(error))) from error
+        if all(map(_allowed, names)):
+            raise CheckpointError(damaged(name)) from error
+    unsafe = sorted(one for one in names if not _allowed(one))
+    if unsafe:
+        more = f" and {len(unsafe) - 3} more" if len(unsafe) > 3 else ""
+        raise CheckpointError(
+            f"{name} asks for code to be run ({', '.join(unsafe[:3])}{more}), "
+            f"which is refused; nothing of it ran. {SAVE_STATE}"
+        )
+    if first != LEGACY_MAGIC:
+        raise CheckpointError(f"{name} is a plain pickle, not a checkpoint. {SAVE_STATE}")
+    return storages
+
+
+def _refusal(name: str, what: str) -> str:
+    return f"{name} holds {what}, which is refused. {SAVE_STATE}"
+
+
+def damaged(name: str) -> str:
+    """Return the sentence for a file that cannot be made sense of."""
+    return f"{name} is damaged or no checkpoint. Download or copy it again."
