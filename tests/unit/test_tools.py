@@ -1,0 +1,128 @@
+"""The probes of the set-up: which libraries are missing, and whether a window can be opened."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the set-up looks at libraries on Linux only")
+
+
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tools_{name}", ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+libraries = tool("missing_libraries")
+display = tool("has_display")
+
+
+# --- libraries
+
+
+@linux
+def test_only_what_cannot_be_loaded_is_missing() -> None:
+    needed = {"libc.so.6": "libc6", "libnowhere.so.9": "libnowhere9", "libm.so.6": "libc6"}
+    assert list(libraries.missing(needed)) == ["libnowhere9"]
+
+
+def test_a_window_needs_more_and_wayland_its_own() -> None:
+    base = libraries.libraries("base", {"WAYLAND_DISPLAY": "wayland-0"})
+    window = libraries.libraries("window", {})
+    wayland = libraries.libraries("screen", {"WAYLAND_DISPLAY": "wayland-0"})
+    assert base.items() < window.items() < wayland.items()
+    assert "libxcb-cursor0" not in base.values()
+    assert "libwayland-cursor0" in wayland.values()
+
+
+@linux
+@pytest.mark.skipif(shutil.which("ldd") is None, reason="ldd is not installed")
+def test_the_list_names_what_qt_is_linked_to() -> None:
+    """Every library that Qt's own parts name directly and that a list holds is really one Qt uses."""
+    from PyQt6.QtCore import QLibraryInfo
+
+    plugins = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath))
+    qt = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.LibrariesPath))
+    files = [*plugins.glob("platforms/*.so"), *qt.glob("libQt6Gui.so.6"), *qt.glob("libQt6XcbQpa.so.6")]
+    linked = ""
+    for path in [*files, *qt.glob("libQt6Core.so.6"), *qt.glob("libQt6DBus.so.6")]:
+        linked += subprocess.run(["ldd", str(path)], capture_output=True, text=True, check=True).stdout
+    for library in {**libraries.BASE, **libraries.WINDOW}:
+        assert library in linked, f"nothing of Qt needs {library}"
+
+
+def test_the_script_prints_one_package_a_line() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "missing_libraries.py", "base"], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) <= set(libraries.BASE.values())
+
+
+# --- display
+
+
+def test_no_variable_means_no_display() -> None:
+    assert display.problem({}, "linux") == "there is no display here"
+
+
+def test_other_systems_always_have_one() -> None:
+    assert display.problem({}, "darwin") is None
+
+
+@linux
+def test_a_display_that_does_not_answer_is_named() -> None:
+    assert display.problem({"DISPLAY": ":4711"}, "linux") == "nothing answers at the display :4711"
+    environment = {"WAYLAND_DISPLAY": "wayland-9", "XDG_RUNTIME_DIR": "nowhere"}
+    assert display.problem(environment, "linux") == "nothing answers at the display wayland-9"
+
+
+@pytest.fixture
+def runtime_folder() -> Iterator[Path]:
+    """A folder whose name is short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="rv"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@linux
+def test_a_wayland_socket_answers(runtime_folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(runtime_folder / "wayland-0"))
+        environment = {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(runtime_folder)}
+        assert display.problem(environment, "linux") is not None  # nobody listens yet
+        server.listen()
+        assert display.problem(environment, "linux") is None
+
+
+@linux
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+def test_a_virtual_screen_answers() -> None:
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "64x64x24", "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        os.close(writing)
+        with open(reading) as answer:
+            number = answer.readline().strip()
+        assert display.problem({"DISPLAY": f":{number}"}, "linux") is None
+    finally:
+        server.terminate()
+        server.wait(20)
