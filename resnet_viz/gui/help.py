@@ -28,3 +28,4 @@ class HelpPanel:
         text.setMinimumWidth(280)
         dock.setWidget(text)
         window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+        dock.show()

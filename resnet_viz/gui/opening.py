@@ -82,6 +82,13 @@ class Opener(QObject):
         self.busy.emit(_tr("Waiting for the camera…"))
         self._context.files.ask("picture", GrabCamera())
 
+    def cancel(self) -> None:
+        """Give up whatever is being opened; what is on screen stays."""
+        self._context.nets.cancel("model")
+        for kind in ("picture", "folder"):
+            self._context.files.cancel(kind)
+        self.busy.emit("")
+
     def open_any(self, paths: list[str]) -> None:
         """Open what was dropped: a checkpoint, a run, a picture, a folder, or several of them."""
         pictures = []

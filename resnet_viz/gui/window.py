@@ -208,7 +208,12 @@ class MainWindow(QMainWindow):
             label.setContentsMargins(8, 2, 8, 2)
         status.addWidget(self.found)
         status.addWidget(self.timing)
+        self.cancel_button = QToolButton()
+        self.cancel_button.setText(_tr("Cancel"))
+        self.cancel_button.setToolTip(_tr("Give up what is being opened"))
+        self.cancel_button.hide()
         status.addPermanentWidget(self.work)
+        status.addPermanentWidget(self.cancel_button)
 
     def _connect(self) -> None:
         for name, command in self._commands().items():
@@ -226,6 +231,9 @@ class MainWindow(QMainWindow):
         inspect.python_requested.connect(self.saver.copy_python)
         inspect.picture_picked.connect(self._pick)
         inspect.normalization_chosen.connect(self._remember_normalization)
+        inspect.arch_chosen.connect(self._reopen_as)
+        opener.busy.connect(lambda text: self.cancel_button.setVisible(bool(text)))
+        self.cancel_button.clicked.connect(opener.cancel)
         self.saver.said.connect(lambda text: inspect.banner.show_message(text, "info"))
         self.saver.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
 
@@ -268,6 +276,14 @@ class MainWindow(QMainWindow):
             self.opener.show_picture(self._source.item(index))
         except UserError as error:  # the strip goes on past a broken file
             self.inspect.banner.show_message(str(error), "error")
+
+    def _reopen_as(self, arch: str) -> None:
+        """Open the same file as another architecture."""
+        from resnet_viz.session.requests import OpenModel
+
+        card = self.inspect.card
+        if card is not None:
+            self.opener.open_model(OpenModel(ref=card.source, arch=arch))
 
     def _remember_normalization(self, normalization: Normalization) -> None:
         from resnet_viz.session import store

@@ -279,3 +279,117 @@ def test_missing_camera_is_one_sentence(open_window: Open, qtbot: QtBot, monkeyp
     with qtbot.waitSignal(window.opener.failed, timeout=30_000) as failed:
         window.actions_by_id["camera"].trigger()
     assert "camera" in failed.args[0]
+
+
+def test_a_foreign_checkpoint_is_asked_about_and_the_answers_are_kept(
+    open_window: Open, qtbot: QtBot, tmp_path: Path
+) -> None:
+    import torch
+
+    from resnet_viz.models import create
+
+    path = tmp_path / "남의 것.pth"
+    torch.save({f"module.{key}": value for key, value in create("plain20", seed=4).state_dict().items()}, path)
+    window = open_window()
+    drop(window, str(path))
+    inspect = window.inspect
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.source == str(path), timeout=20_000)
+    assert "ResNet-20, shortcut A, 10 classes, 269,722 parameters, prefix `module.` stripped" in window.found.text()
+    assert "mean and standard deviation" in inspect.banner.text() and "plain net" in inspect.banner.text()
+    inspect.banner._buttons[0].click()
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20", timeout=20_000)
+    combo = inspect.picture.picker.combo
+    combo.setCurrentIndex(combo.findText("ImageNet"))
+    combo.activated.emit(combo.currentIndex())
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    window.opener.open_model(OpenModel(ref=str(path)))
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "resnet20", timeout=20_000)
+    assert inspect.card is not None and inspect.card.normalization.title == "ImageNet"
+    assert inspect.card.normalization_known
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+
+
+def test_opening_can_be_cancelled_and_what_is_shown_stays(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    before = window.inspect.card
+    window.opener.open_model(OpenModel(ref="resnet152", untrained=True))
+    assert window.cancel_button.isVisible()
+    window.cancel_button.click()
+    assert not window.cancel_button.isVisible()
+    qtbot.wait(100)
+    assert window.inspect.card is before
+    window.inspect.select_layer("layer2.1")
+    qtbot.waitUntil(window.inspect.settled, timeout=30_000)
+    assert window.inspect.card is before
+
+
+def test_saving_writes_what_is_on_screen(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window()
+    looked = window.inspect.looked
+    assert looked is not None and looked.activation is not None
+    with qtbot.waitSignal(window.saver.said, timeout=20_000) as said:
+        window.saver.write_grid(str(tmp_path / "maps.npz"))
+    assert "maps.npz" in said.args[0]
+    with np.load(tmp_path / "maps.npz") as file:
+        assert np.array_equal(file["maps"], looked.activation.maps)
+    with qtbot.waitSignal(window.saver.failed, timeout=20_000) as failed:
+        window.saver.write_grid(str(tmp_path / "maps.npz" / "x.png"))
+    assert "cannot be written" in failed.args[0]
+    window.saver.write_map(str(tmp_path / "map.svg"))
+    assert (tmp_path / "map.svg").read_text(encoding="utf-8").count("<svg") == 1
+    window.actions_by_id["copy_picture"].trigger()
+    assert not QApplication.clipboard().image().isNull()
+    window.actions_by_id["copy_python"].trigger()
+    assert "observe(net, x" in QApplication.clipboard().text()
+
+
+def test_before_anything_is_open_nothing_breaks(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window(wait=False)
+    for name in ("save_grid", "save_map", "copy_python", "copy_picture", "next_layer", "show_parts", "unpin"):
+        window.actions_by_id[name].trigger()
+    window.grab()
+    qtbot.waitUntil(window.inspect.settled, timeout=60_000)
+
+
+def test_the_guide_and_about_open_beside_the_work(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.actions_by_id["help"].trigger()
+    from PyQt6.QtWidgets import QDockWidget, QMessageBox
+
+    dock = window.findChild(QDockWidget, "help-dock")
+    assert dock is not None and dock.isVisible()
+    window.actions_by_id["help"].trigger()
+    assert not dock.isVisible()
+    window.actions_by_id["about"].trigger()
+    for box in window.findChildren(QMessageBox):
+        assert "ResNet Viz" in box.text()
+        box.close()
+
+
+def test_an_svg_is_drawn_and_shown(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "drawing.svg"
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"><rect width="20" height="10" fill="red"/></svg>'
+    )
+    window = open_window()
+    drop(window, str(path))
+    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.source == "drawing.svg")
+    assert window.inspect.image is not None
+    assert window.inspect.image.pixels.shape == (512, 1024, 3)
+    assert window.inspect.image.pixels[200, 500].tolist() == [255, 0, 0]
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    path.write_text("<svg")
+    with qtbot.waitSignal(window.opener.failed):
+        drop(window, str(path))
+
+
+def test_the_window_remembers_its_layout_and_colours(open_window: Open) -> None:
+    window = open_window(size=(1000, 700))
+    window.actions_by_id["scheme_light"].trigger()
+    window.inspect.columns.setSizes([300, 380, 320])
+    sizes = window.inspect.columns.sizes()
+    window.close()
+    again = open_window(size=(1000, 700))
+    assert again.actions_by_id["scheme_light"].isChecked()
+    assert again.inspect.columns.sizes() == sizes
+    again.actions_by_id["scheme_system"].trigger()

@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
 from resnet_viz.gui.context import Context
-from resnet_viz.gui.widgets.banner import Banner
+from resnet_viz.gui.widgets.banner import Banner, Kind
 from resnet_viz.gui.widgets.channel_inspector import ChannelInspector
 from resnet_viz.gui.widgets.confidences import Confidences
 from resnet_viz.gui.widgets.film_strip import FilmStrip
@@ -42,6 +42,7 @@ class InspectView(QWidget):
         save_requested, python_requested: buttons below the grid.
         picture_picked: index of a picture of the strip.
         normalization_chosen: the mean/std that the person chose for this net.
+        arch_chosen: the architecture that the person says the open file is.
     """
 
     status = pyqtSignal(str)
@@ -51,6 +52,7 @@ class InspectView(QWidget):
     python_requested = pyqtSignal()
     picture_picked = pyqtSignal(int)
     normalization_chosen = pyqtSignal(object)
+    arch_chosen = pyqtSignal(str)
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -155,14 +157,30 @@ class InspectView(QWidget):
         self.picture.set_model(card.input_size, card.fit, card.normalization, card.normalization_known)
         names = {layer.name for layer in card.layers}
         self.banner.clear()
-        if not card.normalization_known:
-            text = _tr("The file does not say which mean and standard deviation this net was trained with.")
-            self.banner.show_message(f"{text} {_tr('Choose them beside the picture.')}", "info")
-        elif card.warnings:
-            self.banner.show_message(" ".join(card.warnings), "warn")
-        elif "untrained" in card.extra:
-            self.banner.show_message(_tr("These weights are random: what the net believes means nothing yet."), "info")
+        self._introduce(card)
         self.select_layer(self.layer if self.layer in names else default_layer(card), force=True)
+
+    def _introduce(self, card: ModelCard) -> None:
+        """Say in the banner what a person must know of a net, and offer what can be done about it."""
+        twin = f"plain{card.depth}"
+        ambiguous = [warning for warning in card.warnings if f"--arch {twin}" in warning]
+        texts = [warning for warning in card.warnings if warning not in ambiguous]
+        kind: Kind = "warn" if texts else "info"
+        actions = []
+        if not card.normalization_known:
+            texts.append(
+                _tr(
+                    "The file does not say which mean and standard deviation this net was trained with. "
+                    "Choose them beside the picture."
+                )
+            )
+        if ambiguous:
+            texts.append(_tr("A plain net has the same weights; the file does not say which of the two it is."))
+            actions.append((_tr("It is the plain net"), lambda: self.arch_chosen.emit(twin)))
+        if "untrained" in card.extra:
+            texts.append(_tr("These weights are random: what the net believes means nothing yet."))
+        if texts:
+            self.banner.show_message(" ".join(texts), kind, actions)
 
     def set_picture(self, image: ImageInput) -> None:
         """Show another picture to the net; net, layer, channel and pins stay."""
