@@ -134,7 +134,7 @@ check_space() {
 }
 
 install_packages() {
-    local pip=(.venv/bin/python -m pip --disable-pip-version-check install --no-input)
+    local told pip=(.venv/bin/python -m pip --disable-pip-version-check install --no-input)
     [ -t 2 ] || pip+=(--quiet)
     if [ -f "$STAMP" ]; then
         say "What the project needs has changed: bringing .venv up to date."
@@ -150,7 +150,7 @@ install_packages() {
         || die "The dependencies could not be installed; pip's message is above. They need a network, and Debian 12," \
                "Ubuntu 22.04 or newer. Trying again goes on where this stopped."
     # the checkout itself, so that .venv/bin/resnet-viz runs; all that it needs is there already
-    TMPDIR=$PWD/.venv/tmp "${pip[@]}" --no-index --no-deps --no-build-isolation -e . >&2
+    told=$(TMPDIR=$PWD/.venv/tmp "${pip[@]}" --no-index --no-deps --no-build-isolation -e . 2>&1) || die "$told"
     rm -rf .venv/tmp
 }
 
