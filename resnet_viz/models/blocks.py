@@ -263,4 +263,5 @@ def initialise(net: nn.Module, options: NetOptions) -> None:
                     nn.init.xavier_normal_(module.weight)
                 else:
                     nn.init.normal_(module.weight, std=options.init_std)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)

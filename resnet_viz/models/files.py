@@ -6,7 +6,7 @@ import stat
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -92,19 +92,19 @@ def _load_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _load_pickle(path: Path, size: int, head: bytes) -> object:
-    if head.startswith(b"PK"):
-        _check_archive(path, size)
-    else:
-        try:
-            with open(path, "rb") as file:
-                rehearse_legacy(file, size, path.name)
-        except OSError as error:
-            raise CheckpointError(damaged(path.name)) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about old formats: nothing the reader could act on
         try:
-            with torch.serialization.safe_globals(_SAFE):
-                return torch.load(path, map_location="cpu", weights_only=True)
+            # the open file and not the path, whose ending torch.load would believe
+            with open(path, "rb") as file, torch.serialization.safe_globals(_SAFE):
+                if head.startswith(b"PK"):
+                    _check_archive(file, size, path.name)
+                else:
+                    rehearse_legacy(file, size, path.name)
+                file.seek(0)
+                return torch.load(file, map_location="cpu", weights_only=True)
+        except CheckpointError:
+            raise
         except Exception as error:  # damaged and hostile files raise a dozen kinds
             if "Weights only load failed" in str(error):
                 raise CheckpointError(
@@ -113,11 +113,10 @@ def _load_pickle(path: Path, size: int, head: bytes) -> object:
             raise CheckpointError(damaged(path.name)) from error
 
 
-def _check_archive(path: Path, size: int) -> None:
+def _check_archive(file: BinaryIO, size: int, name: str) -> None:
     """Refuse archives that unpack to far more than they should, before anything is unpacked."""
-    name = path.name
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             entries = {entry.filename: entry for entry in archive.infolist()}
             unzipped = sum(entry.file_size for entry in archive.infolist())
             if len(archive.infolist()) > MAX_ENTRIES:

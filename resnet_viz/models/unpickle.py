@@ -9,6 +9,7 @@ tensor is made; sizes are compared with the file. See :mod:`resnet_viz.models.ch
 
 from __future__ import annotations
 
+import _compat_pickle
 import io
 import pickle
 from typing import Any, BinaryIO
@@ -24,6 +25,8 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """First value of the format that torch.save wrote before 1.6."""
 
 SAVE_STATE = "Save the state dict alone: torch.save(net.state_dict(), file)."
+
+TOO_MUCH = "a tensor that claims more values than the file holds"
 
 _REBUILDERS = {f"torch._utils.{name}" for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3")}
 _CALLABLE = _REBUILDERS | {
@@ -70,17 +73,21 @@ class _Storage:
 
 
 class _Named:
-    """Stands for anything that the pickle names; calling it makes another placeholder."""
+    """Stands for anything that the pickle names; calling it makes another placeholder.
+
+    What is to be refused is noted and not raised, so that the message can name all of it.
+    """
 
     name = ""
+    refused: list[str]
 
     def __new__(cls, *args: object, **_keywords: object) -> _Named:
         if cls.name not in _CALLABLE:
-            raise _Refused(_UNUSUAL.get(cls.name, f"a call of {cls.name}"))
+            cls.refused.append(_UNUSUAL.get(cls.name, f"a call of {cls.name}"))
         if cls.name in _REBUILDERS:
-            _check_view(cls.name, args)
+            cls.refused.extend(_view_problem(cls.name, args))
         if cls.name == "numpy.dtype" and args[:1] not in (("f8",), ("<f8",), (">f8",)):
-            raise _Refused("NumPy values other than single float64 numbers")
+            cls.refused.append("NumPy values other than single float64 numbers")
         return object.__new__(cls)
 
     def __init__(self, *_args: object, **_keywords: object) -> None:
@@ -103,13 +110,18 @@ class _Rehearsal(pickle._Unpickler):
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")
         self.names: set[str] = set()
+        self.refused: list[str] = []
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
+        # names of Python 2, which torch.save still writes; PyTorch's own reader maps them so too
+        module, name = _compat_pickle.NAME_MAPPING.get(
+            (module, name), (_compat_pickle.IMPORT_MAPPING.get(module, module), name)
+        )
         full = f"{module}.{name}"
         self.names.add(full)
         # a class made anew, since a pickle may set attributes of what it is given
-        return type("_Named", (_Named,), {"name": full})
+        return type("_Named", (_Named,), {"name": full, "refused": self.refused})
 
     def persistent_load(self, pid: Any) -> object:
         if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[4], int)):
@@ -125,6 +137,8 @@ def _allowed(name: str) -> bool:
     if name in _CALLABLE or name in _NAMED_ONLY or name in _UNUSUAL:
         return True
     module, _, last = name.rpartition(".")
+    if module == "torch" and last.startswith("per_"):  # how a quantised tensor was quantised
+        return True
     if module == "torch" and isinstance(getattr(torch, last, None), torch.dtype):
         return True
     return module == "torch" and last.endswith(("Storage", "Tensor"))
@@ -135,24 +149,25 @@ def _itemsize(kind: str) -> int:
     return _ITEMSIZES.get(kind.removeprefix("torch.").removesuffix("Storage"), 1)
 
 
-def _check_view(name: str, args: tuple[Any, ...]) -> None:
+def _view_problem(name: str, args: tuple[Any, ...]) -> list[str]:
     """Compare a tensor's shape and strides with the storage that it looks at."""
     storage, offset, size, stride = args[:4]
     if not isinstance(storage, _Storage):
-        raise _Refused("a tensor without a storage")
+        return ["a tensor without a storage"]
     size, stride = tuple(size), tuple(stride)
     held = storage.numel
     if name.endswith("_v3") and len(args) > 6:  # its storage counts bytes, the kind stands beside it
         kind = getattr(torch, getattr(args[6], "name", "").rpartition(".")[2], None)
         held //= kind.itemsize if isinstance(kind, torch.dtype) else 1
     if len(size) != len(stride) or len(size) > 64 or min((offset, *size, *stride)) < 0:
-        raise _Refused("a tensor of impossible shape")
+        return ["a tensor of impossible shape"]
     count = 1
     for side in size:
         count *= side
     last = offset + sum((side - 1) * step for side, step in zip(size, stride, strict=True))
     if count and (count > held or last >= held):
-        raise _Refused("a tensor that claims more values than the file holds")
+        return [TOO_MUCH]
+    return []
 
 
 def rehearse_archive(data: bytes, sizes: dict[str, int], name: str) -> None:
@@ -169,7 +184,7 @@ def rehearse_archive(data: bytes, sizes: dict[str, int], name: str) -> None:
     storages = _rehearse(io.BytesIO(data), 1, name)
     for key, storage in storages.items():
         if storage.numel * storage.itemsize > sizes.get(key, 0):
-            raise CheckpointError(_refusal(name, "a tensor that claims more values than the file holds"))
+            raise CheckpointError(_refusal(name, TOO_MUCH))
 
 
 def rehearse_legacy(file: BinaryIO, size: int, name: str) -> None:
@@ -185,38 +200,39 @@ def rehearse_legacy(file: BinaryIO, size: int, name: str) -> None:
     """
     storages = _rehearse(io.BytesIO(file.read(MAX_PICKLE_BYTES)), 5, name)
     if sum(storage.numel * storage.itemsize for storage in storages.values()) > size:
-        raise CheckpointError(_refusal(name, "a tensor that claims more values than the file holds"))
+        raise CheckpointError(_refusal(name, TOO_MUCH))
 
 
 def _rehearse(stream: BinaryIO, count: int, name: str) -> dict[str, _Storage]:
     names: set[str] = set()
+    refused: list[str] = []
     storages: dict[str, _Storage] = {}
-    first: object = LEGACY_MAGIC
-    try:
-        for index in range(count):
-            one = _Rehearsal(stream)
-            try:
-                value = one.load()
-            finally:
-                names |= one.names
-                storages |= one.storages
-            if count > 1 and index == 0:
-                first = value
-                if first != LEGACY_MAGIC:
-                    break
-    except Exception as error:  # a damaged pickle raises whatever its broken instructions lead to
-        if isinstance(error, _Refused) and all(map(_allowed, names)):
-            raise CheckpointError(_refusal(name, str(error))) from error
-        if all(map(_allowed, names)):
-            raise CheckpointError(damaged(name)) from error
-    unsafe = sorted(one for one in names if not _allowed(one))
-    if unsafe:
+    plain, broken = False, None
+    for index in range(count):
+        one = _Rehearsal(stream)
+        try:
+            value = one.load()
+            plain = count > 1 and index == 0 and value != LEGACY_MAGIC
+        except _Refused as error:
+            refused.append(str(error))
+        except Exception as error:  # a damaged pickle raises whatever its broken instructions lead to
+            broken = error
+        names |= one.names
+        refused += one.refused
+        storages |= one.storages
+        if plain or refused or broken:
+            break
+    if unsafe := sorted(one for one in names if not _allowed(one)):
         more = f" and {len(unsafe) - 3} more" if len(unsafe) > 3 else ""
         raise CheckpointError(
             f"{name} asks for code to be run ({', '.join(unsafe[:3])}{more}), "
             f"which is refused; nothing of it ran. {SAVE_STATE}"
         )
-    if first != LEGACY_MAGIC:
+    if refused:
+        raise CheckpointError(_refusal(name, refused[0]))
+    if broken is not None:
+        raise CheckpointError(damaged(name)) from broken
+    if plain:
         raise CheckpointError(f"{name} is a plain pickle, not a checkpoint. {SAVE_STATE}")
     return storages
 
