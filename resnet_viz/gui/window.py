@@ -106,6 +106,7 @@ class MainWindow(QMainWindow):
             if state is not None:
                 splitter.restoreState(state)
         self.setCentralWidget(self.stack)
+        inspect.center.grid.setFocus()
         self._filled = True
 
     # ---- assembling ----

@@ -185,23 +185,29 @@ class Captured:
             raise _Stop(self)  # only out of run(), which knows what to do with it
 
     def _attach(self) -> list[RemovableHandle]:
-        modules = dict(self._net.named_modules())
-        modules.pop("", None)
         wanted = {call[0] for _, call in self._wanted}
-        for name in sorted(wanted):
-            if name not in modules:
-                raise LayerNotFoundError(unknown("layer", name, modules))
+        chosen = {name: self._find(name) for name in sorted(wanted)}
         handles = []
         if self._token is not NEVER:
-            for name, module in modules.items():
+            for name, module in self._net.named_modules():
                 # layers with weights take the time; looking before each ReLU as well would double the cost
                 if isinstance(module, (nn.Conv2d, nn.Linear)):
                     handles.append(module.register_forward_pre_hook(_named(self._look, name)))
-        for name in sorted(wanted):
+        for name, module in chosen.items():
             if name in self._inputs_of:
-                handles.append(modules[name].register_forward_pre_hook(_named(self._before, name)))
-            handles.append(modules[name].register_forward_hook(_named(self._after, name)))
+                handles.append(module.register_forward_pre_hook(_named(self._before, name)))
+            handles.append(module.register_forward_hook(_named(self._after, name)))
         return handles
+
+    def _find(self, name: str) -> nn.Module:
+        try:
+            module = self._net.get_submodule(name)
+        except AttributeError:
+            module = self._net
+        if module is self._net:
+            names = (path for path, _ in self._net.named_modules() if path)
+            raise LayerNotFoundError(unknown("layer", name, names))
+        return module
 
 
 def _named(hook: Callable[..., None], name: str) -> Callable[..., None]:

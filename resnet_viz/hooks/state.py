@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+
+def each_module(net: nn.Module) -> list[nn.Module]:
+    """Return the net and all modules in it, each once: ``net.modules()`` without the cost of their names."""
+    found: dict[int, nn.Module] = {}
+    waiting = [net]
+    while waiting:
+        module = waiting.pop()
+        if id(module) not in found:
+            found[id(module)] = module
+            waiting.extend(child for child in module._modules.values() if child is not None)
+    return list(found.values())
 
 
 @contextmanager
@@ -20,18 +32,21 @@ def borrow(net: nn.Module, *, training: bool | None = None) -> Iterator[nn.Modul
         net: the net.
         training: the mode to lend it in; None leaves every module's own.
     """
-    modes = [(module, module.training) for module in net.modules()]
-    grads = [(parameter, parameter.requires_grad) for parameter in net.parameters()]
-    if training is not None and any(mode != training for _, mode in modes):
+    modules = each_module(net)
+    modes = [module.training for module in modules]
+    parameters = [one for module in modules for one in module._parameters.values() if one is not None]
+    grads = [parameter.requires_grad for parameter in parameters]
+    if training is not None and any(mode != training for mode in modes):
         net.train(training)
-    trains = any(module.training for module in net.modules())
-    buffers = [(buffer, buffer.clone()) for buffer in net.buffers()] if trains else []
+    trains = any(module.training for module in modules)
+    buffers: list[tuple[Tensor, Tensor]] = [(buffer, buffer.clone()) for buffer in net.buffers()] if trains else []
     try:
         yield net
     finally:
-        for module, mode in modes:
-            module.training = mode
-        for parameter, wanted in grads:
+        for module, mode in zip(modules, modes, strict=True):
+            if module.training != mode:
+                module.training = mode
+        for parameter, wanted in zip(parameters, grads, strict=True):
             if parameter.requires_grad != wanted:
                 parameter.requires_grad_(wanted)
         with torch.no_grad():

@@ -42,13 +42,15 @@ def load_factory(spec: str) -> nn.Module:
         if isinstance(make, nn.Module):
             return make
         if not callable(make):
-            raise UserError(f"{spec} is a {type(make).__name__}, not a function. Name one that returns a net.")
+            raise UserError(
+                f"{spec} is no function but of type {type(make).__name__}. Name a function that returns a net."
+            )
         try:
             net = make()
         except (Exception, SystemExit) as error:  # likewise while it runs
             raise UserError(f"{spec} failed ({_reason(error)}). It must work without arguments.") from error
     if not isinstance(net, nn.Module):
-        raise UserError(f"{spec} returned a {type(net).__name__}. It must return a torch.nn.Module.")
+        raise UserError(f"{spec} returned a value of type {type(net).__name__}. It must return a torch.nn.Module.")
     return net
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -77,7 +78,8 @@ def recognise(raw: RawCheckpoint, arch: str | None = None) -> Recognised:
         parts.append(f"shortcut {options.shortcut}")
     if not options.batch_norm:
         parts.append("no batch norm")
-    parts += [f"{options.num_classes} classes", f"{params:,} parameters", *raw.notes, *notes]
+    classes = "1 class" if options.num_classes == 1 else f"{options.num_classes} classes"
+    parts += [classes, f"{params:,} parameters", *raw.notes, *notes]
     return Recognised(spec.id, options, state, ", ".join(parts), tuple(warnings))
 
 
@@ -161,12 +163,10 @@ def _has_downsample(state: dict[str, Tensor]) -> bool:
 def _options_for(spec: ModelSpec, state: dict[str, Tensor]) -> NetOptions:
     """Read off what a builder must be told: classes, batch norm, shortcut type, stem."""
     options = spec.defaults
-    with torch.device("meta"):
-        own = spec.build(options).state_dict()
-    head = next(key for key in reversed(own) if own[key].ndim == 2)  # the file's own order means nothing
+    head, has_norm = _head(spec.id)
     if head in state and state[head].ndim == 2:
         options = replace(options, num_classes=max(1, state[head].shape[0]))
-    if any(key.endswith("running_mean") for key in own) and not any(key.endswith("running_mean") for key in state):
+    if has_norm and not any(key.endswith("running_mean") for key in state):
         options = replace(options, batch_norm=False)
     if spec.family in ("cifar-resnet", "imagenet-resnet"):
         options = replace(options, shortcut="B" if _has_downsample(state) else "A")
@@ -174,6 +174,19 @@ def _options_for(spec: ModelSpec, state: dict[str, Tensor]) -> NetOptions:
     if spec.family.startswith("imagenet") and first is not None and first.shape[-1:] == (3,):
         options = replace(options, stem="cifar")
     return options
+
+
+@cache
+def _head(arch: str) -> tuple[str, bool]:
+    """Return the name of the last layer's weight, and whether the family has batch norm.
+
+    Asked of the builder, since the order of names in a file means nothing.
+    """
+    spec = models.get(arch)
+    with torch.device("meta"):
+        own = spec.build(spec.defaults).state_dict()
+    head = next(key for key in reversed(own) if own[key].ndim == 2)
+    return head, any(key.endswith("running_mean") for key in own)
 
 
 def _summary(state: dict[str, Tensor]) -> str:

@@ -125,7 +125,7 @@ def _open_file(path: Path, request: OpenModel) -> tuple[nn.Module, ModelCard]:
         title=title,
         arch=spec.id,
         classes=names if len(names) == count else _labels(found, spec.dataset, count),
-        normalization=normalization or presets.get(spec.preprocessing),
+        normalization=normalization or presets.get("cifar10" if small else spec.preprocessing),
         known=known,
         found=found.found,
         warnings=found.warnings,

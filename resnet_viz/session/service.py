@@ -13,6 +13,7 @@ from torch import nn
 from resnet_viz.analysis.activations import filters, observe
 from resnet_viz.analysis.predictions import prediction
 from resnet_viz.analysis.statistics import channel_stats
+from resnet_viz.core.allocator import keep_memory
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import F32, U8, Activation, BlockParts, ChannelStats, Fit, ImageInput, ModelCard
@@ -45,6 +46,7 @@ class Workbench:
     """
 
     def __init__(self) -> None:
+        keep_memory()
         self._nets: ByteLRU[_Net] = ByteLRU(NET_BYTES)
         self._maps: ByteLRU[tuple[Activation, ChannelStats]] = ByteLRU(MAP_BYTES)
         self._beliefs: ByteLRU[tuple[F32, dict[str, float]]] = ByteLRU(32_000_000)

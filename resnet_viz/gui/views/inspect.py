@@ -99,7 +99,7 @@ class InspectView(QWidget):
         column.addWidget(self.confidences)
         column.addWidget(self.inspector)
         column.addStretch(1)
-        scroll = QScrollArea()
+        scroll = self._scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -230,6 +230,7 @@ class InspectView(QWidget):
         self.channel = channel
         self.center.grid.set_selected(channel)
         self._show_channel()
+        self._scroll.ensureWidgetVisible(self.inspector, 0, 8)
 
     def toggle_pin(self, channel: int) -> None:
         """Pin a channel of this layer, or take its pin away."""

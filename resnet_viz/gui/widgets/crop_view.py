@@ -13,7 +13,7 @@ from .crop_geometry import Grip, dragged, grip_at, moved, scaled
 from .images_qt import from_rgb
 
 FIELD = "#f7c948"
-MOST_HEIGHT_PX = 190
+MOST_HEIGHT_PX = 160
 CHANGES_PER_S = 30
 
 
