@@ -146,7 +146,8 @@ class Captured:
         self.reduced.clear()
         self._counts.clear()
         self._kept.clear()
-        self._missing = set(self._wanted)
+        self._missing.clear()
+        self._missing |= self._wanted  # the same set: the hooks hold it
 
     def _overwritten(self) -> set[tuple[str, Call]]:
         return {key for key, tensor, version in self._kept if tensor._version != version}
@@ -155,7 +156,8 @@ class Captured:
         """Return the value to hand out: a copy where it will be overwritten, else the tensor itself."""
         if key in self._known:
             return value.detach().clone()
-        kept = value.detach()  # shares memory and version counter with the original
+        # detached it shares memory and version counter with the original
+        kept = value.detach() if value.requires_grad else value
         self._kept.append((key, kept, kept._version))
         # outside run() nobody can repeat the pass, so the first one copies to be safe
         return kept if self._managed else kept.clone()
@@ -170,19 +172,29 @@ class Captured:
         self.inputs[call] = tuple(self._keep(key, arg) for arg in args if isinstance(arg, Tensor))
         self._missing.discard(key)
 
-    def _after(self, module: nn.Module, args: Any, output: Any, name: str) -> None:
-        index = self._counts.get(name, 0)
-        self._counts[name] = index + 1
-        call, value = (name, index), first_tensor(output)
-        if value is None:
-            return
-        if name in self._outputs_of:
-            self.outputs[call] = self._keep(("out", call), value)
-        if name in self._reduce:
-            self.reduced[call] = self._reduce[name](value.detach())
-        self._missing.discard(("out", call))
-        if self._stop and self._managed and not self._missing:
-            raise _Stop(self)  # only out of run(), which knows what to do with it
+    def _after(self, name: str) -> Callable[..., None]:
+        """Return the forward hook of one layer; it runs at every call, so it does no more than it must."""
+        counts, outputs, missing = self._counts, self.outputs, self._missing
+        keeps, reduce = name in self._outputs_of, self._reduce.get(name)
+        watched = self._stop
+        first: Call = (name, 0)
+
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            index = counts.get(name, 0)
+            counts[name] = index + 1
+            call = (name, index) if index else first
+            value = output if isinstance(output, Tensor) else first_tensor(output)
+            if value is None:
+                return
+            if keeps:
+                outputs[call] = self._keep(("out", call), value)
+            if reduce is not None:
+                self.reduced[call] = reduce(value.detach())
+            missing.discard(("out", call))
+            if watched and self._managed and not missing:
+                raise _Stop(self)  # only out of run(), which knows what to do with it
+
+        return hook
 
     def _attach(self) -> list[RemovableHandle]:
         wanted = {call[0] for _, call in self._wanted}
@@ -196,7 +208,7 @@ class Captured:
         for name, module in chosen.items():
             if name in self._inputs_of:
                 handles.append(module.register_forward_pre_hook(_named(self._before, name)))
-            handles.append(module.register_forward_hook(_named(self._after, name)))
+            handles.append(module.register_forward_hook(self._after(name)))
         return handles
 
     def _find(self, name: str) -> nn.Module:
