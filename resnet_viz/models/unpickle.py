@@ -5,7 +5,7 @@ for: ``bytearray(10**10)`` and ``torch.Tensor(10**10)`` are on PyTorch's list of
 and the storages of the format before 1.6 are reserved and resized at the file's word. So the
 pickle is first read with placeholders for everything it names. No function is called and no
 tensor is made; sizes are compared with the file. What NumPy is handed must be what NumPy wrote,
-to the letter: a tampered description of a dtype ends the process (segmentation fault). See :mod:`resnet_viz.models.checkpoint`.
+to the letter: a tampered description of a dtype ends the process (segmentation fault).
 """
 
 from __future__ import annotations

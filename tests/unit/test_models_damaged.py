@@ -141,6 +141,34 @@ def test_truncated_files(tmp_path: Path, kind: str, share: float) -> None:
     refused(file)
 
 
+OPCODES = (b"R", b"Q", b"(", b"t", b"b", b"a", b"e", b"s", b"u", b"0", b"2", b"N", b".", b"\x81", b"\x93", b"o", b"]")
+
+
+def test_pickles_with_wrong_instructions_raise_nothing_else(tmp_path: Path) -> None:
+    """The archive is whole and its pickle is not, so that the checksum does not save us."""
+    state = {"conv1.weight": torch.randn(4, 3), "n": torch.tensor(3), "h": torch.nn.Parameter(torch.ones(2).half())}
+    torch.save({"state_dict": state, "best": np.float64(3)}, tmp_path / "x.pt")
+    with zipfile.ZipFile(tmp_path / "x.pt") as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    rng = random.Random(11)
+    refused_ones = 0
+    for _ in range(400):
+        data = bytearray(entries["x/data.pkl"])
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(data))
+            where = slice(at, at + rng.randrange(3))
+            data[where] = rng.choice((rng.choice(OPCODES), b"", rng.randbytes(1)))
+        with zipfile.ZipFile(tmp_path / "y.pt", "w") as made:
+            for name, content in entries.items():
+                made.writestr(name, bytes(data) if name == "x/data.pkl" else content)
+        try:
+            read_state(tmp_path / "y.pt")
+        except CheckpointError as error:
+            refused_ones += 1
+            assert str(error).startswith("y.pt") and "\n" not in str(error)
+    assert 200 < refused_ones < 400
+
+
 @pytest.mark.parametrize("kind", ["pt", "legacy", "safetensors"])
 def test_three_hundred_damaged_files_raise_nothing_else(
     tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str]

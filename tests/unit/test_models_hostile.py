@@ -169,6 +169,40 @@ def test_calls_that_only_reserve_memory_are_refused(one: Path, tmp_path: Path, n
     assert "refused" in refused(tmp_path / "reserve.pt")
 
 
+def test_a_tampered_numpy_dtype_is_refused(tmp_path: Path) -> None:
+    """PyTorch hands it to NumPy, and NumPy's reader of this state crashes the whole process."""
+    torch.save({"a": torch.ones(2), "best": np.float64(3)}, tmp_path / "a.pt")
+    data = pickled(tmp_path / "a.pt")
+    at = data.index(b"NNN", data.index(b"cnumpy\ndtype"))
+    for state in (b"N", b"NN", b"NNNN", b"N]N", b"NNK\x01"):
+        rebuilt(tmp_path / "a.pt", tmp_path / "b.pt", data_pkl=data[:at] + state + data[at + 3 :])
+        assert "odd state of numpy.dtype" in refused(tmp_path / "b.pt")
+    assert "a" in read_state(tmp_path / "a.pt").tensors
+
+
+def test_a_call_inside_a_call_is_looked_at_too(one: Path, tmp_path: Path) -> None:
+    """``_rebuild_from_type_v2`` calls what it is given; tensors with attributes are saved so."""
+    tensor = torch.ones(3)
+    tensor.note = "kept"  # type: ignore[attr-defined]
+    torch.save({"a": tensor}, tmp_path / "b.pt")
+    with zipfile.ZipFile(tmp_path / "b.pt") as archive:
+        assert b"_rebuild_from_type_v2" in archive.read("b/data.pkl")
+    assert torch.equal(read_state(tmp_path / "b.pt").tensors["a"], torch.ones(3))
+    call = b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\n(cbuiltins\nbytearray\nctorch\nTensor\n"
+    rebuilt(one, tmp_path / "c.pt", data_pkl=call + HUGE + b"\x85}tR.")
+    assert "bytearray" in refused(tmp_path / "c.pt")
+
+
+def test_one_storage_with_two_sizes_is_refused(tmp_path: Path) -> None:
+    both = torch.arange(4.0)
+    _old({"a": both, "b": both[:2]}, tmp_path / "old.pt")
+    assert read_state(tmp_path / "old.pt").tensors["b"].shape == (2,)
+    data = (tmp_path / "old.pt").read_bytes()
+    second = data.index(b"K\x04N", data.index(b"K\x04N") + 1)
+    (tmp_path / "two.pt").write_bytes(data[:second] + b"K\x03N" + data[second + 3 :])
+    assert "two sizes for one storage" in refused(tmp_path / "two.pt")
+
+
 def test_old_files_that_claim_more_than_they_hold_are_refused(tmp_path: Path) -> None:
     _old({"a": torch.arange(4.0)}, tmp_path / "old.pt")
     data = (tmp_path / "old.pt").read_bytes()
