@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from resnet_viz.analysis.activations import filters, observe
 from resnet_viz.analysis.predictions import prediction
@@ -16,7 +16,17 @@ from resnet_viz.analysis.statistics import channel_stats
 from resnet_viz.core.allocator import keep_memory
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.token import NEVER, CancelToken
-from resnet_viz.core.types import F32, U8, Activation, BlockParts, ChannelStats, Fit, ImageInput, ModelCard
+from resnet_viz.core.types import (
+    F32,
+    U8,
+    Activation,
+    BlockParts,
+    ChannelStats,
+    Fit,
+    ImageInput,
+    ModelCard,
+    Normalization,
+)
 from resnet_viz.data.batches import normalise
 from resnet_viz.data.transforms import prepare
 from resnet_viz.jobs.cache import ByteLRU
@@ -52,6 +62,7 @@ class Workbench:
         self._beliefs: ByteLRU[tuple[F32, dict[str, float]]] = ByteLRU(32_000_000)
         self._parts: ByteLRU[BlockParts] = ByteLRU(64_000_000)
         self._requests: dict[str, OpenModel] = {}
+        self._x: tuple[bytes, Normalization, Tensor] | None = None
         self._last: tuple[ImageInput, Fit, tuple[int, str, int], U8, bytes] | None = None
 
     def handle(
@@ -105,6 +116,12 @@ class Workbench:
         self._last = (request.image, request.fit, shape, view, digest)
         return view, digest
 
+    def _input(self, view: U8, digest: bytes, normalization: Normalization) -> Tensor:
+        """Return the net's input (1, C, S, S); going from layer to layer needs the same one again."""
+        if self._x is None or self._x[:2] != (digest, normalization):
+            self._x = (digest, normalization, normalise(torch.from_numpy(view).permute(2, 0, 1)[None], normalization))
+        return self._x[2]
+
     def _look(self, request: Look, token: CancelToken) -> Looked:
         opened = self._net(request.model)
         card = opened.card
@@ -121,7 +138,7 @@ class Workbench:
         if shown is None or need_belief or (block is not None and block.add and parts is None):
             token.check()
             begun = time.perf_counter()
-            x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], normalization)
+            x = self._input(view, digest, normalization)
             outs = {one.name: one.out for one in card.blocks} if need_belief else {}
             seen = observe(
                 opened.net,

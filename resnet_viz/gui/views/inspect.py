@@ -195,21 +195,33 @@ class InspectView(QWidget):
         """Show another layer."""
         if self.card is None or (name == self.layer and not force):
             return
-        layer = self.card.layer(name)
+        self.card.layer(name)  # raises for a name that the net does not have
         if name != self.layer:
             self.channel = 0
         self.layer = name
-        self.center.set_layer(layer, has_parts=self._block_with_skip() is not None)
-        pins = self._pins.get((name, layer.out_shape), frozenset())
-        self.center.grid.set_pinned(pins)
-        self.center.set_pin_count(len(pins))
-        # the pass has both cores to itself first; map and tree follow the maps, or come after 40 ms
-        self._around.start()
+        # the pass has all cores to itself first; what stands around the maps follows them, or comes after 40 ms
+        if force or self.center.mode != "maps":
+            self._show_selection()  # what can be shown of the layer decides what is asked for
+        else:
+            self._around.start()
         self.refresh()
 
+    def show_mode(self, mode: str) -> None:
+        """Show the layer as maps, parts or filters, if it can be shown so."""
+        if self._around.isActive():
+            self._show_selection()  # what can be shown is not known before
+        self.center.try_mode(mode)
+
     def _show_selection(self) -> None:
-        """Mark the chosen layer on the map and in the tree."""
+        """Show what is known of the chosen layer, and mark it on the map and in the tree."""
         self._around.stop()
+        if self.card is None:
+            return
+        layer = self.card.layer(self.layer)
+        self.center.set_layer(layer, has_parts=self._block_with_skip() is not None)
+        pins = self.pinned()
+        self.center.grid.set_pinned(pins)
+        self.center.set_pin_count(len(pins))
         self.map.set_selected(self.layer)
         self.tree.set_selected(self.layer)
 
@@ -338,6 +350,7 @@ class InspectView(QWidget):
         self.looked = looked
         self.center.grid.set_busy(False)
         activation = looked.activation
+        self.center.grid.set_pinned(self.pinned())
         self.center.set_activation(activation, looked.stats)
         if activation is not None:
             self.channel = min(self.channel, len(activation.maps) - 1)

@@ -6,9 +6,11 @@ from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -19,7 +21,6 @@ from resnet_viz.core.types import Activation, ChannelStats, LayerInfo
 from resnet_viz.gui.widgets.color_bar import ColorBar
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
 from resnet_viz.gui.widgets.filter_view import FilterView
-from resnet_viz.gui.widgets.flow_layout import FlowLayout
 from resnet_viz.gui.widgets.grid_toolbar import GridToolbar
 from resnet_viz.gui.widgets.microscope import Microscope
 
@@ -87,12 +88,19 @@ class InspectCenter(QWidget):
         self._stack.addWidget(self.microscope)
         self._stack.addWidget(self.filters)
 
-        heading = FlowLayout(8)
-        for label in (self._title, self._facts):
-            label.setMinimumHeight(self._modes["maps"].sizeHint().height())
-            heading.addWidget(label)
+        self._facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._switch = QWidget()
+        switch = QHBoxLayout(self._switch)
+        switch.setContentsMargins(0, 0, 0, 0)
+        switch.setSpacing(4)
         for button in self._modes.values():
-            heading.addWidget(button)
+            switch.addWidget(button)
+        self._heading = heading = QGridLayout()
+        heading.setSpacing(8)
+        heading.addWidget(self._title, 0, 0)
+        heading.addWidget(self._facts, 0, 1)
+        heading.addWidget(self._switch, 0, 2)
+        heading.setColumnStretch(1, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 8, 16, 8)
         layout.setSpacing(8)
@@ -122,6 +130,9 @@ class InspectCenter(QWidget):
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
+        # one row or two by the width alone: a longer layer name must not move the maps below it
+        narrow = self.width() < self._switch.sizeHint().width() + 20 * self.fontMetrics().averageCharWidth()
+        self._heading.addWidget(self._switch, int(narrow), 0 if narrow else 2, 1, 3 if narrow else 1)
         # in a small window the maps are worth more than the sentence below them
         self._hint.setVisible(self.mode == "maps" and self.height() > 28 * self.fontMetrics().height())
 

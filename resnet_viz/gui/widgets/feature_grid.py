@@ -67,6 +67,7 @@ class FeatureGrid(QAbstractScrollArea):
         self._coloured: grids.Words | None = None
         self._layout = GridLayout(0, 1, 1, 1, GAP_PX)
         self._zoom: float | None = None  # None: fitted
+        self._told = 0.0
         self._selected: int | None = None
         self._pinned: frozenset[int] = frozenset()
         self._busy = False
@@ -234,7 +235,10 @@ class FeatureGrid(QAbstractScrollArea):
             bar.setRange(0, max(0, self._layout.height - view.height()))
             bar.setPageStep(view.height())
             bar.setSingleStep(self._layout.cell_h + GAP_PX)
-        self.zoom_changed.emit(self.zoom())
+        zoom = self.zoom()
+        if zoom != self._told:
+            self._told = zoom
+            self.zoom_changed.emit(zoom)
         self._update()
 
     def _left(self) -> int:
@@ -257,8 +261,10 @@ class FeatureGrid(QAbstractScrollArea):
         rows = range(max(0, (top - layout.gap) // step), min(layout.rows, (top + view.height()) // step + 1))
         left = self._left()
         target = QRect(left, rows.start * step - top, layout.width, len(rows) * step + layout.gap)
-        if self._stack is not None and len(rows) * layout.columns <= MANY_CELLS and self.zoom() >= 1:
+        if self._stack is not None and len(rows) * layout.columns <= MANY_CELLS and self.zoom() >= 0.5:
             painter.fillRect(target, QColor(colours.grid))
+            # down to half its size, interpolating sees every value; below that areas must be averaged
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.zoom() < 1)
             self._paint_cells(painter, rows, left, top)
         else:
             background = 0xFF000000 | int(colours.grid[1:], 16)
