@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_viz.cli.commands import Command
-from resnet_viz.cli.main import run
+from resnet_viz.cli.main import Parser, run
 from resnet_viz.cli.options import add_model_options, model_request
 from resnet_viz.core.errors import UserError
 
@@ -21,24 +21,29 @@ def main() -> int:
     return run(sys.argv[1:], open_app=_open_app, extra=(SCREENSHOT,))
 
 
-def _open_app(paths: Sequence[str]) -> int:
-    """Open the window on models and pictures, in any order."""
+def _open_app(argv: Sequence[str]) -> int:
+    """Open the window on models and pictures, in any order, with the options that say how to open a model."""
     from resnet_viz.gui.app import Start, run_app
     from resnet_viz.gui.opening import is_model
-    from resnet_viz.session.requests import OpenModel
     from resnet_viz.session.store import trained_folder
 
-    model, image, folder = None, None, None
-    for text in paths:
+    parser = Parser(prog="resnet-viz")
+    parser.add_argument("paths", nargs="*", metavar="PATH")
+    add_model_options(parser)
+    arguments = parser.parse_args(list(argv))
+    arguments.model = None
+    image, folder = None, None
+    for text in arguments.paths:
         path = Path(text)
-        if trained_folder(text) is not None or is_model(path):
-            model = OpenModel(ref=text)
+        if trained_folder(text) is not None or is_model(path) or (arguments.untrained and not path.exists()):
+            arguments.model = text
         elif path.is_dir():
             folder = text
         elif path.exists():
             image = text
         else:
             raise UserError(f"'{text}' is no file or model. Check the path.")
+    model = model_request(arguments) if arguments.model or arguments.factory else None
     return run_app(Start(model, image, None, folder))
 
 

@@ -17,22 +17,24 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without repeating the whole usage."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
+        """Raise the message as a sentence with a next step."""
         raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
 
 
 def make_parser(extra: Sequence[Command] = ()) -> argparse.ArgumentParser:
     """Return the parser of all commands; ``extra`` are those that need the window."""
-    parser = _Parser(
+    parser = Parser(
         prog="resnet-viz",
         description="See what a convolutional network does. Without a command the app opens.",
-        epilog="A picture, folder, checkpoint or model id instead of a command opens the app with it.",
+        epilog="A picture, folder, checkpoint or model id instead of a command opens the app with it; "
+        "so does --factory package.module:function for a net of no known family.",
     )
     parser.add_argument("--version", action="version", version=f"resnet-viz {__version__}")
-    places = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    places = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for command in (*commands, *extra):
         place = places.add_parser(
             command.name, help=command.help, description=command.help, epilog=f"example: {command.example}"
@@ -60,6 +62,9 @@ def run(
     """
     names = {*commands.ids(), *(command.name for command in extra)}
     try:
+        options = bool(argv) and argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")
+        if options and open_app is not None:
+            return open_app(argv)  # options without a command say how the app opens a model
         if not argv or (argv[0] not in names and not argv[0].startswith("-")):
             if argv and not os.path.exists(argv[0]) and not _is_model(argv[0]):
                 raise UserError(f"'{argv[0]}' is no command, file or model. See resnet-viz --help.")

@@ -235,3 +235,27 @@ def test_every_command_parses_its_own_example() -> None:
         words = command.example.split()[1:]
         assert words[0] == command.name
         make_parser().parse_args(words)
+
+
+def test_files_and_options_without_a_command_open_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from resnet_viz import __main__ as program
+    from resnet_viz.gui import app
+
+    started: list[app.Start] = []
+    monkeypatch.setattr(app, "run_app", lambda start: started.append(start) or 0)
+
+    def main(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["resnet-viz", *words])
+        return program.main()
+
+    assert main() == 0 and started[-1] == app.Start()
+    assert main(CAT, "plain20-cifar10") == 0
+    assert started[-1].image == CAT and started[-1].model is not None and started[-1].model.ref == "plain20-cifar10"
+    assert main(str(tmp_path)) == 0 and started[-1].folder == str(tmp_path)
+    assert main("--factory", "nets:make", CAT) == 0
+    assert started[-1].model is not None and started[-1].model.factory == "nets:make" and started[-1].image == CAT
+    assert main("--untrained", "resnet56", "--seed", "3") == 0
+    assert started[-1].model is not None and (started[-1].model.ref, started[-1].model.seed) == ("resnet56", 3)
+    count = len(started)
+    assert main("--nonsense") == 2 and main(CAT, "gone.png") == 2 and main("gone") == 2
+    assert len(started) == count
