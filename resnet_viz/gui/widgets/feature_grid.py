@@ -14,6 +14,7 @@ from PyQt6.QtGui import (
     QPalette,
     QPen,
     QResizeEvent,
+    QStaticText,
     QWheelEvent,
 )
 from PyQt6.QtWidgets import QAbstractScrollArea, QScrollBar, QWidget
@@ -68,6 +69,7 @@ class FeatureGrid(QAbstractScrollArea):
         self._layout = GridLayout(0, 1, 1, 1, GAP_PX)
         self._zoom: float | None = None  # None: fitted
         self._told = 0.0
+        self._labels: dict[str, QStaticText] = {}
         self._selected: int | None = None
         self._pinned: frozenset[int] = frozenset()
         self._busy = False
@@ -327,7 +329,7 @@ class FeatureGrid(QAbstractScrollArea):
                 box = QRect(cell.left(), cell.top(), width, chip_h)
                 painter.fillRect(box, chip)
                 painter.setPen(white)
-                painter.drawText(box, int(_CENTRE), text)
+                painter.drawStaticText(box.left() + 3, box.top(), self._label(text, painter))
                 if single and cell.height() > 2.2 * chip_h:
                     value = f"{self._activation.maps[channel, 0, 0]:.3g}"
                     under = QRect(cell.left(), cell.bottom() - chip_h, cell.width(), chip_h)
@@ -345,6 +347,15 @@ class FeatureGrid(QAbstractScrollArea):
                 painter.drawRect(cell.adjusted(-1, -1, 1, 1))
                 painter.setPen(QPen(QColor("#ffffff"), 2))
                 painter.drawRect(cell.adjusted(-1, -1, 1, 1))
+
+    def _label(self, text: str, painter: QPainter) -> QStaticText:
+        """Return a number laid out once; shaping it anew takes longer than drawing its map."""
+        label = self._labels.get(text)
+        if label is None:
+            label = self._labels[text] = QStaticText(text)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.prepare(font=painter.font())
+        return label
 
     # ---- mouse and keys ----
 
@@ -456,6 +467,7 @@ class FeatureGrid(QAbstractScrollArea):
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
         if event is not None and event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
+            self._labels.clear()
             self._relayout()
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
