@@ -22,7 +22,9 @@ def channel_stats(maps: F32) -> ChannelStats:
     flat = maps.reshape(len(maps), -1)  # (C, H W)
     with np.errstate(invalid="ignore", over="ignore"):
         mean = flat.mean(axis=1, dtype=np.float64)
-        std = flat.std(axis=1, dtype=np.float64)
+        # centred in float32, where little is lost, and summed in float64: half the time of ``std``
+        centred = flat - mean[:, None].astype(np.float32)
+        std = np.sqrt(np.square(centred, out=centred).mean(axis=1, dtype=np.float64))
         low, high = flat.min(axis=1), flat.max(axis=1)
     zeros = (flat == 0).mean(axis=1)
     return ChannelStats(

@@ -242,6 +242,9 @@ class InspectView(QWidget):
         self.channel = channel
         self.center.grid.set_selected(channel)
         self._show_channel()
+        QTimer.singleShot(0, self._reveal_inspector)  # it has its place only after the layout
+
+    def _reveal_inspector(self) -> None:
         self._scroll.ensureWidgetVisible(self.inspector, 0, 8)
 
     def toggle_pin(self, channel: int) -> None:
