@@ -1,8 +1,4 @@
-"""Whole batches at once: normalise, augment and run, on tensors that stay in memory as bytes.
-
-Nothing works sample by sample. torchvision's v2 transforms draw one crop for a whole batch,
-so the random crop here gathers: every picture of the batch gets an offset of its own.
-"""
+"""Whole batches at once: normalise and run, on tensors that stay in memory as bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ def normalise(images: Tensor, normalization: Normalization) -> Tensor:
     """Turn bytes into a network's input.
 
     Args:
-        images: uint8 (N, C, H, W), values 0-255.
+        images: uint8 or float (N, C, H, W), values 0-255.
         normalization: mean and std per channel, on the scale 0-1.
 
     Returns:
@@ -31,36 +27,6 @@ def normalise(images: Tensor, normalization: Normalization) -> Tensor:
     # one multiply-add per value: x / (255 std) - mean / std
     scaled = images.to(torch.float32, memory_format=torch.channels_last)
     return torch.addcmul(-mean / std, scaled, 1.0 / (255.0 * std))  # (N, C, H, W)
-
-
-def pad_crop_flip(images: Tensor, pad: int, generator: torch.Generator, flip: bool = True) -> Tensor:
-    """Pad, crop at random and mirror half of the pictures (He et al. 2015, sec. 4.2).
-
-    The padding is black (zero bytes) before normalising; the paper pads after subtracting
-    the mean, that is, with the mean colour.
-
-    Args:
-        images: uint8 (N, C, H, W).
-        pad: pixels added on each side before the crop; 0 leaves the position as it is.
-        generator: source of the offsets; one draw of three numbers per picture.
-        flip: whether to mirror with probability 1/2.
-
-    Returns:
-        uint8 (N, C, H, W).
-    """
-    count, _, height, width = images.shape
-    device = images.device
-    top = torch.randint(0, 2 * pad + 1, (count,), generator=generator).to(device)
-    left = torch.randint(0, 2 * pad + 1, (count,), generator=generator).to(device)
-    mirrored = torch.randint(0, 2, (count,), generator=generator).bool().to(device) & flip
-    padded = nn.functional.pad(images, (pad, pad, pad, pad))
-    across = torch.arange(width, device=device)
-    columns = torch.where(mirrored[:, None], across.flip(0)[None], across[None]) + left[:, None]  # (N, W)
-    rows = torch.arange(height, device=device)[None] + top[:, None]  # (N, H)
-    picture = torch.arange(count, device=device)
-    # indexing a channels-last view copies whole pixels and leaves the layout convolutions want
-    gathered = padded.permute(0, 2, 3, 1)[picture[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return gathered.permute(0, 3, 1, 2)  # (N, C, H, W)
 
 
 def logits_of(

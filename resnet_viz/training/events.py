@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run begins. Counts are of pictures and parameters."""
+    """The run begins, or goes on after ``step`` steps. Counts are of pictures and parameters."""
 
     model: str
     params: int
@@ -20,6 +20,10 @@ class Started:
     steps_per_epoch: int
     epochs: int
     bf16: bool
+    total_steps: int = 0
+    step: int = 0
+    processes: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """L2 norm of the weights' gradient per block at one step (all convolutions of the block)."""
+    """Gradients of the loss of one step, block by block from the input side.
+
+    Attributes:
+        step: the step whose gradients these are, from 1.
+        blocks: names.
+        weight_norm: L2 norm of the gradient of each block's first convolution's (or linear
+            layer's) weights, before weight decay.
+        act_norm: L2 norm of the gradient at each block's output, None where it was not taken.
+        loss: of the same batch.
+        coherence: cosine between the input gradients at x and at x + 1 % noise, None likewise.
+    """
 
     step: int
     blocks: tuple[str, ...]
     weight_norm: tuple[float, ...]
+    act_norm: tuple[float, ...] | None = None
+    loss: float | None = None
+    coherence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +98,15 @@ class Finished:
     stopped: bool = False
 
 
-Event = Started | Step | Gradients | Epoch | Checkpoint | Failed | Finished
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The run waits, or goes on where ``paused`` is false."""
+
+    step: int
+    paused: bool
+
+
+Event = Started | Step | Gradients | Epoch | Checkpoint | Failed | Finished | Paused
 
 
 def to_json(event: Event) -> str:

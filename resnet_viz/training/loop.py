@@ -1,226 +1,339 @@
-"""The training loop: ``train(config, run, token)`` yields events and touches nothing but its folder.
+"""The training loop: ``train(config, data, run, token)`` yields events and writes only into its folder.
 
-The whole data set lies in memory as bytes; crop, flip and normalisation work on batches.
-A run that was killed goes on at the start of the epoch it was in, with the same weights,
-optimizer, order and augmentation as if it had never stopped.
+The whole data set lies in memory as bytes; augmentation and normalisation work on batches.
+A run that was killed goes on from its last checkpoint, inside an epoch too, with the same
+weights, optimizer, order and random numbers: on the CPU, with as many threads, bit for bit
+as if it had never stopped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from resnet_viz.core.errors import OutputError
 from resnet_viz.core.paths import atomic_path
 from resnet_viz.core.token import NEVER, CancelToken
-from resnet_viz.core.types import Normalization
-from resnet_viz.data.batches import logits_of, normalise, pad_crop_flip
+from resnet_viz.data.augment import Augmentation
+from resnet_viz.data.batches import logits_of, normalise
 from resnet_viz.data.datasets import ArraySet
-from resnet_viz.data.presets import presets
-from resnet_viz.models import create
 
-from . import runs
+from . import layout, runs
 from .config import TrainConfig
-from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Started, Step, to_json
+from .control import RunControl
+from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step, to_json
+from .measure import Measure, faster_in_bf16
+from .optimizers import make_optimizer
+from .parts import build, freeze
+from .prepare import complete, first_card, normalization_of, split_indices
+from .schedules import learning_rate
+from .world import World, joined
 
 STEP_EVERY = 50
-"""Optimizer steps between two ``Step`` events."""
+"""Optimizer steps between two ``Step`` events, fewer where they take longer than ``STEP_EVERY_S``."""
+
+STEP_EVERY_S = 1.0
 
 
 def train(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken = NEVER) -> Iterator[Event]:
-    """Train a net and yield what happens; each event is also appended to ``events.jsonl``.
+    """Train a net and yield what happens; each event is also a line of the run's ``events.jsonl``.
+
+    Under torchrun every process calls this alike; only rank 0 writes, validates and yields.
 
     Args:
         config: the run.
-        data: the training part; ``config.val_pictures`` of it are held out for validation.
+        data: the training part; ``config.val_share`` of it is held out for validation.
         run: the run's folder; if it holds a ``last.ckpt`` the run goes on from there.
-        token: looked at before each step; stopping writes a checkpoint first.
+        token: looked at before each step; stopping writes a checkpoint first. A
+            :class:`.control.RunControl` can also hold the run.
+
+    Raises:
+        UserError: if the configuration, the weights it starts from or its checkpoint do not
+            fit, or the folder cannot be written. What goes wrong later is a ``Failed`` event.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    with atomic_path(run / runs.CONFIG) as path:
-        path.write_text(config.to_toml(), encoding="utf-8")
-    with open(run / runs.EVENTS, "a", encoding="utf-8") as log:
-        for event in _Trainer(config, data, run).events(token):
-            log.write(to_json(event) + "\n")
-            log.flush()
-            yield event
+    with joined() as world:
+        trainer = _Trainer(complete(config, data), data, run, world)
+        if not world.leads:
+            for _ in trainer.events(token):
+                pass
+            return
+        log = runs.EventLog(run, trainer.log_bytes)
+        trainer.log = log
+        try:
+            for event in trainer.events(token):
+                log.add(to_json(event))
+                yield event
+        except OutputError as error:  # a full disk: what was written before is whole
+            failed = Failed(str(error))
+            with contextlib.suppress(OutputError):
+                log.add(to_json(failed))
+            yield failed
+        finally:
+            with contextlib.suppress(OutputError):
+                log.close()
 
 
 class _Trainer:
-    def __init__(self, config: TrainConfig, data: ArraySet, run: Path) -> None:
-        self.config, self.run = config, run
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.normalization: Normalization = presets.get(config.normalize)
-        images = torch.from_numpy(data.images).permute(0, 3, 1, 2)  # (N, 3, H, W), channels last in memory
+    """One run in one process; the events are its only way out."""
+
+    def __init__(self, config: TrainConfig, data: ArraySet, run: Path, world: World) -> None:
+        self.config, self.run, self.world = config, run, world
+        device = world.device
+        val, part = split_indices(data.labels, config.val_share, config.seed)
+        self.normalization = normalization_of(config, data.images[part] if len(val) else data.images)
+        images = torch.from_numpy(data.images).permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
         labels = torch.from_numpy(data.labels)
-        order = np.random.default_rng(config.seed).permutation(len(labels))
-        val, part = np.sort(order[: config.val_pictures]), np.sort(order[config.val_pictures :])
-        self.train_images, self.train_labels = images[part].to(self.device), labels[part].to(self.device)
-        self.val_images, self.val_labels = images[val].to(self.device), labels[val].to(self.device)
-        net = create(config.model, seed=config.seed, num_classes=config.num_classes)
-        self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.steps_per_epoch = math.ceil(len(part) / config.batch)
-        self.optimizer = torch.optim.SGD(
-            self.net.parameters(),
-            lr=config.lr,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=config.weight_decay,
-        )
+        self.images, self.labels = images[part].to(device), labels[part].to(device)
+        self.val_images, self.val_labels = images[val].to(device), labels[val].to(device)
+        self.sizes = _batch_sizes(len(part), config.batch, world.size)
+        self.total_steps = len(self.sizes) * config.epochs
+        if config.max_steps:
+            self.total_steps = min(self.total_steps, config.max_steps)
+
+        state = runs.read_last(run)
+        self.log_bytes = None if state is None else int(state["log_bytes"])
+        net = build(config)
+        layout_ = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.net = net.to(device, memory_format=layout_)  # type: ignore[call-overload]
+        self.part = freeze(self.net, config.train_part)
+        self.optimizer: Any = make_optimizer(config, self.part.parameters, fused=True)
+        self.augmentation = Augmentation(config.pad, config.flip, config.crop_scale, config.jitter)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.bf16 = self._bf16()
-        self.step = 0
-        self.best = -1.0
-        self.blocks = _block_weights(self.net)
+        torch.manual_seed(config.seed + world.rank)  # of dropout
+        self.step, self.position, self.done_epochs, self.spent_s = 0, 0, 0, 0.0
+        self.best, self.bf16 = -math.inf, False
+        self.order: Tensor | None = None
+        self.sums = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right answers, pictures
+        self.log: runs.EventLog | None = None
+        self.measure = Measure(self.net)
+        if state is None:
+            self.bf16 = world.agree(self._choose_bf16())
+        else:
+            self._restore(state)
+        if world.leads:
+            self._write_beginning(data)
+        self.forward: nn.Module = world.wrap(self.net)
+        if config.compile:
+            self.forward = torch.compile(self.forward)  # type: ignore[assignment]
+
+    def _write_beginning(self, data: ArraySet) -> None:
+        with atomic_path(self.run / layout.CONFIG) as path:
+            path.write_text(self.config.to_toml(), encoding="utf-8")
+        params = sum(parameter.numel() for parameter in self.net.parameters())
+        runs.sweep(self.run)
+        if not (self.run / layout.CARD).exists():
+            runs.write_card(self.run, first_card(self.config, self.run, data, self.normalization, params))
 
     def events(self, token: CancelToken) -> Iterator[Event]:
-        """Yield the events of the whole run."""
-        config, first, spent = self.config, 1, 0.0
-        if state := runs.read_last(self.run):
-            self._restore(state)
-            first, spent = int(state["epoch"]) + 1, float(state["elapsed_s"])
-        else:
-            yield Started(
-                config.model,
-                sum(parameter.numel() for parameter in self.net.parameters()),
-                len(self.train_labels),
-                len(self.val_labels),
-                self.steps_per_epoch,
-                config.epochs,
-                self.bf16,
-            )
-        begun = time.monotonic() - spent
-        for epoch in range(first, config.epochs + 1):
-            loss_sum, right, seen = 0.0, 0, 0
-            marked, since = time.monotonic(), 0
-            self.net.train()
-            order = torch.randperm(len(self.train_labels), generator=self.generator).to(self.device)
-            for batch in torch.split(order, config.batch):
-                if token.cancelled:
-                    yield Finished(epoch - 1, time.monotonic() - begun, stopped=True)
+        """Yield the events of the whole run, or of what is left of it."""
+        yield self._started()
+        self.begun = self.saved = time.monotonic()
+        for epoch in range(self.done_epochs + 1, self.config.epochs + 1):
+            if self.step >= self.total_steps and self.order is None:
+                break
+            for event in self._epoch(epoch, token):
+                yield event
+                if isinstance(event, (Failed, Finished)):
                     return
-                loss, correct = self._step(batch)
-                if not math.isfinite(loss):
-                    yield Failed(
-                        f"the loss became {loss} at step {self.step}; the last good weights are kept. "
-                        "Lower the learning rate.",
-                        diverged=True,
-                    )
-                    return
-                loss_sum, right, seen = loss_sum + loss * len(batch), right + correct, seen + len(batch)
-                since += len(batch)
-                if config.gradients_every and self.step % config.gradients_every == 1:
-                    yield self._gradients()
-                if self.step % STEP_EVERY == 0:
-                    now = time.monotonic()
-                    yield Step(self.step, epoch, loss, self._lr(), since / (now - marked))
-                    marked, since = now, 0
-            val_loss, val_acc = self._validate()
-            elapsed = time.monotonic() - begun
-            yield Epoch(epoch, loss_sum / seen, right / seen, val_loss, val_acc, self._lr(), elapsed)
-            score = right / seen if val_acc is None else val_acc
-            best = score >= self.best
-            self.best = max(score, self.best)
-            self._save(epoch, best, elapsed)
-            yield Checkpoint(epoch, runs.WEIGHTS if best else runs.LAST, best)
-        yield Finished(config.epochs, time.monotonic() - begun)
+        yield Finished(self.done_epochs, self._elapsed())
 
-    def _step(self, batch: Tensor) -> tuple[float, int]:
-        images = pad_crop_flip(self.train_images[batch], self.config.pad, self.generator, self.config.flip)
-        labels = self.train_labels[batch]
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._lr()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = self.net(normalise(images, self.normalization))  # (N, classes)
-        loss = nn.functional.cross_entropy(logits.float(), labels)
+    def _epoch(self, epoch: int, token: CancelToken) -> Iterator[Event]:
+        if self.order is None:
+            self.order = torch.randperm(len(self.labels), generator=self.generator)
+            self.sums.zero_()
+            self.position = 0
+        self.part.train_mode(self.net)
+        batches = torch.split(self.order.to(self.world.device), [*self.sizes, len(self.labels) - sum(self.sizes)])
+        marked, since, last = time.monotonic(), 0, 0.0
+        for batch in batches[self.position : len(self.sizes)]:
+            if self.step >= self.total_steps:
+                break
+            if isinstance(token, RunControl) and token.paused and not token.cancelled:
+                yield from self._hold(token)
+                marked, since = time.monotonic(), 0
+            if self.world.any(token.cancelled):
+                yield self._save(False)
+                yield Finished(self.done_epochs, self._elapsed(), stopped=True)
+                return
+            loss, gradients = self._step(batch)
+            now = time.monotonic()
+            since += len(batch)
+            speak = self.step % STEP_EVERY == 0 or now - marked >= STEP_EVERY_S
+            if loss.device.type == "cpu" or speak:  # on a GPU, looking at the loss waits for it
+                last = loss.item()
+                if self.world.any(not math.isfinite(last)):
+                    yield self._diverged(last)
+                    return
+            if gradients is not None:
+                yield gradients
+            if speak:
+                yield Step(self.step, epoch, last, self._lr(), since / max(now - marked, 1e-9))
+                marked, since = now, 0
+                every = self.config.checkpoint_every_s
+                if every and now - self.saved > every and self.world.size == 1:
+                    yield self._save(False)
+        yield from self._end_epoch(epoch)
+
+    def _end_epoch(self, epoch: int) -> Iterator[Event]:
+        sums = self.world.sums(self.sums)
+        loss, accuracy = float(sums[0] / sums[2]), float(sums[1] / sums[2])
+        if not math.isfinite(loss):
+            yield self._diverged(loss)
+            return
+        val_loss, val_acc = self._validate() if self.world.leads else (None, None)
+        self.order, self.done_epochs = None, epoch
+        yield Epoch(epoch, loss, accuracy, val_loss, val_acc, self._lr(), self._elapsed())
+        score = accuracy if val_acc is None else val_acc
+        best = score >= self.best
+        self.best = max(score, self.best)
+        yield self._save(best)
+
+    def _step(self, batch: Tensor) -> tuple[Tensor, Gradients | None]:
+        """Do one optimizer step with this process's share of a batch of indices."""
+        rows = self.world.shard(len(batch))
+        mine = batch[rows]
+        draws = self.augmentation.draw(len(batch), self.generator)[rows]
+        images = normalise(self.augmentation.apply(self.images[mine], draws), self.normalization)
+        labels = self.labels[mine]
+        record = self.world.leads and self._recorded()
+        # a compiled net would be compiled anew for the hooks of a recorded step
+        forward = self.net if record and self.config.compile else self.forward
+        with self.measure.watching(record), torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
+            logits = forward(images)  # (n, classes)
+        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        # DDP divides by the number of processes; shares of a batch may differ by one picture
+        share = len(mine) * self.world.size / len(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
+        lr = self._lr()
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        gradients = self.measure.gradients(self.step + 1, loss, images, labels) if record else None
         self.optimizer.step()
-        self.step += 1
-        return loss.item(), int((logits.argmax(1) == labels).sum())
+        self.step, self.position = self.step + 1, self.position + 1
+        right = (logits.detach().argmax(1) == labels).sum()
+        self.sums += torch.stack((loss.detach().double() * len(mine), right.double(), right.new_tensor(len(mine))))
+        return loss.detach(), gradients
+
+    def _recorded(self) -> bool:
+        """Return whether this step's gradients are recorded: every so many steps, and densely at the beginning.
+
+        In the first ten steps norms move by factors of thousands.
+        """
+        every = self.config.gradients_every
+        return bool(every) and (self.step % every == 0 or (self.step < every and self.step & (self.step - 1) == 0))
 
     def _lr(self) -> float:
         """Return the learning rate of the next step."""
-        config = self.config
-        if config.schedule == "steps":
-            return config.lr * 0.1 ** sum(self.step >= milestone for milestone in config.milestones)
-        # one cycle (Smith 2018): a line up to lr, then half a cosine down to 0
-        progress = self.step / max(1, self.steps_per_epoch * config.epochs)
-        if progress < config.warmup:
-            return config.lr * (0.04 + 0.96 * progress / config.warmup)
-        return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - config.warmup) / (1 - config.warmup))))
+        return learning_rate(self.config, self.step, self.total_steps)
 
-    def _gradients(self) -> Gradients:
-        norms = []
-        for weights in self.blocks.values():
-            grads = [weight.grad for weight in weights if weight.grad is not None]
-            norms.append(torch.stack(torch._foreach_norm(grads)).norm())
-        return Gradients(self.step, tuple(self.blocks), tuple(torch.stack(norms).tolist()))
+    def _elapsed(self) -> float:
+        return self.spent_s + time.monotonic() - self.begun
+
+    def _hold(self, token: RunControl) -> Iterator[Event]:
+        yield self._save(False)
+        yield Paused(self.step, True)
+        held = time.monotonic()
+        token.wait()
+        self.begun += time.monotonic() - held  # waiting is no training time
+        yield Paused(self.step, False)
+
+    def _diverged(self, loss: float) -> Failed:
+        return Failed(
+            f"The loss became {loss} at step {self.step}: training diverged. The last good weights are kept. "
+            f"Start again with a smaller learning rate than {self.config.lr:g}.",
+            diverged=True,
+        )
+
+    def _started(self) -> Started:
+        return Started(
+            self.config.model,
+            sum(parameter.numel() for parameter in self.net.parameters()),
+            len(self.labels),
+            len(self.val_labels),
+            len(self.sizes),
+            self.config.epochs,
+            self.bf16,
+            self.total_steps,
+            self.step,
+            self.world.size,
+            torch.get_num_threads(),
+        )
 
     def _validate(self) -> tuple[float | None, float | None]:
         if not len(self.val_labels):
             return None, None
         # the batches all lie on the device: joining them costs one copy of (N, classes)
-        logits = torch.cat(list(logits_of(self.net, self.val_images, self.normalization)))
+        batch = 500 if self.images.shape[-1] <= 64 else 50
+        logits = torch.cat(list(logits_of(self.net, self.val_images, self.normalization, batch=batch)))
         loss = nn.functional.cross_entropy(logits, self.val_labels)
         return loss.item(), (logits.argmax(1) == self.val_labels).float().mean().item()
 
-    def _save(self, epoch: int, best: bool, elapsed_s: float) -> None:
+    def _save(self, best: bool) -> Checkpoint:
+        """Write the checkpoint, the best weights where these are, and the epoch's where it is over."""
+        over = self.order is None
+        name = layout.WEIGHTS if best else layout.LAST
+        if not self.world.leads:
+            return Checkpoint(self.done_epochs, name, best)
+        weights = self.net.state_dict()
         if best:
-            runs.write_weights(self.run, self.net.state_dict())
+            runs.write_weights(self.run / layout.WEIGHTS, weights)
+        if over and self.config.keep_epochs:
+            runs.write_weights(runs.epoch_path(self.run, self.done_epochs), weights)
         runs.write_last(
             self.run,
             {
-                "epoch": epoch,
                 "step": self.step,
+                "position": self.position,
+                "epochs": self.done_epochs,
+                "order": self.order,
+                "sums": self.sums.cpu(),
                 "best": self.best,
-                "elapsed_s": elapsed_s,
-                "net": self.net.state_dict(),
+                "elapsed_s": self._elapsed(),
+                "bf16": self.bf16,
+                "log_bytes": self.log.size() if self.log is not None else 0,
+                "net": weights,
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
                 "rng": torch.get_rng_state(),
             },
         )
+        self.saved = time.monotonic()
+        return Checkpoint(self.done_epochs, name, best)
 
-    def _restore(self, state: dict[str, object]) -> None:
+    def _restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
-        self.generator.set_state(state["generator"])  # type: ignore[arg-type]
-        torch.set_rng_state(state["rng"])  # type: ignore[arg-type]
-        self.step, self.best = int(state["step"]), float(state["best"])  # type: ignore[call-overload, arg-type]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["rng"])
+        self.step, self.position = int(state["step"]), int(state["position"])
+        self.done_epochs, self.best = int(state["epochs"]), float(state["best"])
+        self.order, self.bf16 = state["order"], bool(state["bf16"])
+        self.spent_s = float(state["elapsed_s"])
+        self.sums.copy_(state["sums"])
 
-    def _bf16(self) -> bool:
-        """Return whether bfloat16 is faster here: six times slower on some CPUs, twice as fast on others."""
+    def _choose_bf16(self) -> bool:
         if self.config.bf16 != "auto":
             return self.config.bf16 == "on"
-        images = normalise(self.train_images[: self.config.batch], self.normalization)
-        times = []
-        modes = self.net.training
-        self.net.eval()  # running statistics of BN stay as they are
-        for enabled in (False, True):
-            for attempt in range(3):  # the first pass of each kind pays for choosing kernels
-                begun = time.perf_counter()
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
-                    loss = self.net(images).float().mean()
-                torch.autograd.grad(loss, list(self.net.parameters()))
-                if attempt:
-                    times.append(time.perf_counter() - begun)
-        self.net.train(modes)
-        return min(times[2:]) < min(times[:2])
+        images = normalise(self.images[: self.config.batch], self.normalization)
+        return faster_in_bf16(self.net, images)
 
 
-def _block_weights(net: nn.Module) -> dict[str, list[Tensor]]:
-    """Return each block's convolution and linear weights, input side first."""
-    specs = net.block_specs() if hasattr(net, "block_specs") else ()  # type: ignore[operator]
-    weights: dict[str, list[Tensor]] = {}
-    for spec in specs:
-        found = [net.get_submodule(name) for name in spec.layers]
-        tensors = [module.weight for module in found if isinstance(module, (nn.Conv2d, nn.Linear))]
-        if tensors:
-            weights[spec.name] = list(tensors)
-    return weights
+def _batch_sizes(pictures: int, batch: int, processes: int) -> list[int]:
+    """Return the sizes of an epoch's batches.
+
+    A last batch that leaves a process fewer than two pictures is left out (batch norm cannot
+    work with one), unless it is the only one.
+    """
+    sizes = [batch] * (pictures // batch)
+    rest = pictures % batch
+    if rest and (rest >= 2 * processes or not sizes):
+        sizes.append(rest)
+    return sizes

@@ -1,11 +1,13 @@
-"""A run's folder: config.toml, events.jsonl, weights.safetensors, last.ckpt, card.json.
+"""A run's folder: config.toml, events.jsonl, weights.safetensors, last.ckpt, card.json, epochs/.
 
-Every file is replaced in one step, so a run that was killed never leaves half of one.
+Every file is replaced in one step, so a run that was killed never leaves half of one; the
+log of events is cut back to the last checkpoint when a run goes on.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,31 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from resnet_viz.core.errors import OutputError, UserError
 from resnet_viz.core.paths import atomic_path
 
-CONFIG, EVENTS, WEIGHTS, LAST, CARD = "config.toml", "events.jsonl", "weights.safetensors", "last.ckpt", "card.json"
+from .layout import CARD, CONFIG, EPOCHS, EVENTS, LAST, WEIGHTS
 
 
-def write_weights(run: Path, state: dict[str, Tensor]) -> None:
-    """Write a state dict as ``weights.safetensors``."""
-    with atomic_path(run / WEIGHTS) as path:
-        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, path)
+def write_weights(path: Path, state: dict[str, Tensor]) -> None:
+    """Write a state dict as a .safetensors file."""
+    with atomic_path(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:
-    """Read what :func:`write_weights` wrote."""
+    """Read the run's best weights."""
     return load_file(run / WEIGHTS)
+
+
+def epoch_path(run: Path, epoch: int) -> Path:
+    """Return where one epoch's weights lie, for runs that keep them."""
+    return run / EPOCHS / f"{epoch:04d}.safetensors"
+
+
+def kept_epochs(run: Path) -> list[tuple[int, Path]]:
+    """Return the epochs whose weights were kept, with their files, in order."""
+    return sorted((int(path.stem), path) for path in (run / EPOCHS).glob("*.safetensors") if path.stem.isdigit())
 
 
 def write_last(run: Path, state: dict[str, Any]) -> None:
@@ -36,14 +49,83 @@ def write_last(run: Path, state: dict[str, Any]) -> None:
 
 
 def read_last(run: Path) -> dict[str, Any] | None:
-    """Return what :func:`write_last` wrote, None if the run has no such file yet."""
+    """Return what :func:`write_last` wrote, None if the run has no such file yet.
+
+    Raises:
+        UserError: if the file is damaged.
+    """
     if not (run / LAST).is_file():
         return None
-    state: dict[str, Any] = torch.load(run / LAST, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(run / LAST, map_location="cpu", weights_only=True)
+        if not {"net", "optimizer", "step", "position", "log_bytes"} <= set(state):
+            raise ValueError("not a checkpoint of this program")
+    except Exception as error:  # zipfile, pickle and torch raise anything on damaged bytes
+        raise UserError(
+            f"{run / LAST} is damaged. Start the run anew, or open its best weights, {WEIGHTS}, in Inspect."
+        ) from error
     return state
+
+
+def sweep(run: Path) -> None:
+    """Remove the half-written files that a killed process left behind."""
+    for name in (CONFIG, WEIGHTS, LAST, CARD):
+        for path in run.glob(f".{name}.*"):
+            path.unlink(missing_ok=True)
 
 
 def write_card(run: Path, card: dict[str, Any]) -> None:
     """Write ``card.json``, two spaces of indent, NaN refused."""
     with atomic_path(run / CARD) as path:
         path.write_text(json.dumps(card, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+class EventLog:
+    """The run's ``events.jsonl``: lines are added, and cut back to a checkpoint when the run goes on.
+
+    Args:
+        run: the run's folder.
+        keep_bytes: length up to which the file belongs to the checkpoint that the run goes on
+            from; what came after it is about to happen again.
+    """
+
+    def __init__(self, run: Path, keep_bytes: int | None) -> None:
+        self.path = run / EVENTS
+        try:
+            self._file = open(self.path, "ab")  # noqa: SIM115 - closed in close()
+            if keep_bytes is not None and keep_bytes < self._file.tell():
+                self._file.truncate(keep_bytes)
+                self._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def add(self, line: str) -> None:
+        """Write one line and hand it to the system.
+
+        Raises:
+            OutputError: naming the file, for example where the disk is full.
+        """
+        try:
+            self._file.write(line.encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def size(self) -> int:
+        """Return the length in bytes, with everything on the disk itself."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._cannot(error) from error
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file; what could not be written any more is given up."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _cannot(self, error: OSError) -> OutputError:
+        reason = error.strerror or type(error).__name__
+        return OutputError(f"{self.path} cannot be written ({reason}). Free some space, then resume the run.")

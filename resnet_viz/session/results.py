@@ -1,0 +1,117 @@
+"""What a finished run is worth: its card, measured once on the whole test part."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnet_viz.analysis.evaluation import evaluate
+from resnet_viz.core.errors import DataError, UserError
+from resnet_viz.core.token import NEVER, CancelToken
+from resnet_viz.core.types import Evaluation, Normalization
+from resnet_viz.models.checkpoint import load_checkpoint
+from resnet_viz.training import layout, runs
+from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.prepare import load_part
+
+
+def read_card(run: Path) -> dict[str, Any]:
+    """Return a run's card.
+
+    Raises:
+        UserError: if it has none, or a damaged one.
+    """
+    try:
+        card = json.loads((run / layout.CARD).read_text(encoding="utf-8"))
+        if not isinstance(card, dict):
+            raise ValueError("no record")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{run} holds no readable {layout.CARD} ({error}). Choose a run's folder.") from error
+    return card
+
+
+def card_normalization(card: dict[str, Any]) -> Normalization:
+    """Return the mean and std that a run was trained with."""
+    entry = card["normalization"]
+    mean, std = entry["mean"], entry["std"]
+    return Normalization(str(entry["title"]), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+
+
+def evaluate_run(
+    run: Path,
+    weights: Path | None = None,
+    *,
+    split: str = "test",
+    token: CancelToken = NEVER,
+    progress: Callable[[float], None] | None = None,
+) -> Evaluation:
+    """Measure a run's weights on a whole part of the data it was trained on.
+
+    Args:
+        run: the run's folder.
+        weights: a file of weights, for example one epoch's; the best ones by default.
+        split: ``"test"`` or ``"train"``.
+        token: looked at between batches.
+        progress: called with the share done, 0-1.
+    """
+    config, card = TrainConfig.read(run / layout.CONFIG), read_card(run)
+    net, _ = load_checkpoint(weights or run / layout.WEIGHTS, arch=config.model)
+    data = load_part(config, split, token)
+    batch = 250 if data.images.shape[1] <= 64 else 25
+    return evaluate(
+        net,
+        data.images,
+        data.labels,
+        data.classes,
+        card_normalization(card),
+        batch=batch,
+        token=token,
+        progress=progress,
+        skipped=data.skipped,
+    )
+
+
+def finish_card(run: Path, token: CancelToken = NEVER) -> dict[str, Any]:
+    """Measure a finished run on the whole test part and complete its card.
+
+    A data set without a test part leaves the card without a test error.
+
+    Returns:
+        The card.
+    """
+    config, card = TrainConfig.read(run / layout.CONFIG), read_card(run)
+    card |= {
+        "epochs": config.epochs,
+        "hardware": _hardware(),
+        "torch": torch.__version__.split("+")[0],
+        "date": datetime.date.today().isoformat(),
+    }
+    state = runs.read_last(run)
+    if state is not None:
+        card |= {"epochs": int(state["epochs"]), "steps": int(state["step"]), "train_s": round(state["elapsed_s"], 1)}
+    try:
+        result = evaluate_run(run, token=token)
+    except DataError as error:
+        card["not_measured"] = str(error)
+    else:
+        card.pop("not_measured", None)
+        card |= {
+            "test_error": round(1 - result.accuracy, 6),
+            "test_pictures": result.n,
+            "per_class": result.per_class,
+            "confusion": result.confusion.tolist(),
+        }
+    runs.write_card(run, card)
+    return card
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"

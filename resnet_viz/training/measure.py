@@ -1,0 +1,128 @@
+"""What a run measures of itself: gradients block by block, their coherence, and its own speed in bf16."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from resnet_viz.hooks.state import borrow
+
+from .events import Gradients
+
+PICTURES = 32
+"""Pictures of the batch that coherence is measured on: two passes of a quarter of a batch."""
+
+NOISE = 0.01
+"""Noise of the coherence measure, as a share of the input's standard deviation."""
+
+
+class Measure:
+    """Gradient norms of a net's blocks while it trains (He et al. 2015, sec. 4.1; our measure).
+
+    Args:
+        net: a net with blocks, not wrapped.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net
+        self.weights: dict[str, Tensor] = {}
+        self._outs: dict[str, nn.Module] = {}
+        for spec in net.block_specs():  # type: ignore[operator]
+            modules = [net.get_submodule(name) for name in spec.layers]
+            first = next((module for module in modules if isinstance(module, (nn.Conv2d, nn.Linear))), None)
+            if first is not None:
+                self.weights[spec.name] = first.weight
+                self._outs[spec.name] = net.get_submodule(spec.out)
+        self._norms: dict[str, Tensor] = {}
+
+    @contextmanager
+    def watching(self, record: bool) -> Iterator[None]:
+        """Watch the gradients at the blocks' outputs of the pass inside, if ``record``."""
+        self._norms.clear()
+        if not record:
+            yield
+            return
+        handles = [module.register_forward_hook(self._hook(name)) for name, module in self._outs.items()]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _hook(self, name: str):  # type: ignore[no-untyped-def]
+        def keep(gradient: Tensor) -> None:
+            self._norms[name] = gradient.float().norm()
+
+        def hook(module: nn.Module, args: object, output: Tensor) -> None:
+            if output.requires_grad:
+                output.register_hook(keep)  # type: ignore[no-untyped-call]
+
+        return hook
+
+    def gradients(self, step: int, loss: Tensor, images: Tensor, labels: Tensor) -> Gradients:
+        """Return the norms after a backward pass; blocks that are not trained have norm 0."""
+        zero = loss.new_zeros(())
+        weight = [zero if one.grad is None else one.grad.float().norm() for one in self.weights.values()]
+        act = [self._norms.get(name, zero) for name in self._outs]
+        values = torch.stack([*weight, *act]).tolist()  # one wait for all of them
+        count = len(weight)
+        near = coherence(self.net, images[:PICTURES].float(), labels[:PICTURES])
+        return Gradients(
+            step, tuple(self.weights), tuple(values[:count]), tuple(values[count:]), float(loss.detach()), near
+        )
+
+
+def coherence(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
+    """Return the mean cosine between a picture's input gradients at x and at x + 1 % noise.
+
+    After Balduzzi et al. 2017, The shattered gradients problem, who correlate gradients at
+    neighbouring inputs; the net runs in the mode it is in, and is given back as it was.
+
+    Args:
+        net: the net.
+        images: normalised (N, C, H, W).
+        labels: (N,).
+
+    Returns:
+        -1 to 1; None where a gradient is 0 to float precision, or not finite.
+    """
+    with borrow(net), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        noise = torch.randn(images.shape).to(images.device) * (NOISE * images.std())
+        found = []
+        for inputs in (images, images + noise):
+            torch.manual_seed(1)  # the same dropout in both passes
+            inputs = inputs.detach().requires_grad_()
+            loss = nn.functional.cross_entropy(net(inputs).float(), labels, reduction="sum")
+            found.append(torch.autograd.grad(loss, inputs)[0].flatten(1).double())
+    here, near = found
+    lengths = here.norm(dim=1) * near.norm(dim=1)
+    value = float(((here * near).sum(1) / lengths).mean())
+    return value if value == value else None
+
+
+def faster_in_bf16(net: nn.Module, images: Tensor) -> bool:
+    """Return whether bfloat16 is faster here: six times slower on some CPUs, twice as fast on others.
+
+    Args:
+        net: the net, given back as it was.
+        images: one normalised batch (N, C, H, W).
+    """
+    times: dict[bool, list[float]] = {False: [], True: []}
+    parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    with borrow(net, training=False), torch.random.fork_rng(devices=[]):
+        for enabled in (False, True):
+            for attempt in range(3):  # the first pass of each kind pays for choosing kernels
+                begun = time.perf_counter()
+                with torch.autocast(images.device.type, torch.bfloat16, enabled=enabled):
+                    loss = net(images).float().mean()
+                torch.autograd.grad(loss, parameters, allow_unused=True)
+                if images.device.type == "cuda":
+                    torch.cuda.synchronize()
+                if attempt:
+                    times[enabled].append(time.perf_counter() - begun)
+    return min(times[True]) < min(times[False])

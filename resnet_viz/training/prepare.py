@@ -1,0 +1,152 @@
+"""From a configuration to what the loop needs: the pictures, the mean and std, the card."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resnet_viz.core.errors import UserError
+from resnet_viz.core.token import NEVER, CancelToken
+from resnet_viz.core.types import I64, U8, Normalization
+from resnet_viz.data.datasets import ArraySet, load
+from resnet_viz.data.places import known_sets
+from resnet_viz.data.presets import presets
+from resnet_viz.models import models
+
+from .config import TrainConfig
+from .parts import net_options
+
+
+def input_size(config: TrainConfig) -> int:
+    """Return the side in pixels to which pictures are fitted.
+
+    Raises:
+        UserError: if the net does not take that size.
+    """
+    spec = models.get(config.model)
+    size = config.size or spec.input_size
+    if size < spec.min_size or (size != spec.input_size and not spec.any_size):
+        rule = f"of {spec.min_size} px and more" if spec.any_size else f"of {spec.input_size} px"
+        raise UserError(f"{spec.title} takes pictures {rule}, not {size} px. Change size.")
+    return size
+
+
+def load_part(
+    config: TrainConfig, split: str, token: CancelToken = NEVER, progress: Callable[[float], None] | None = None
+) -> ArraySet:
+    """Load a run's training or test part at the size of its net.
+
+    Raises:
+        DataError: if the data set is missing or cannot be learned from.
+    """
+    spec = models.get(config.model)
+    size = input_size(config)
+    kind = "imagenet" if size >= 160 else "square"
+    return load(config.data, split, size=size, channels=spec.in_channels, kind=kind, token=token, progress=progress)
+
+
+def complete(config: TrainConfig, data: ArraySet) -> TrainConfig:
+    """Fill in what only the data can tell: the number of classes."""
+    config.check()
+    if config.num_classes not in (0, len(data.classes)):
+        raise UserError(
+            f"The data has {len(data.classes)} classes, num_classes says {config.num_classes}. Leave it at 0."
+        )
+    return dataclasses.replace(config, num_classes=len(data.classes))
+
+
+def normalization_of(config: TrainConfig, images: U8) -> Normalization:
+    """Return the run's mean and std: a preset's, or those of the training pictures (N, H, W, C) themselves."""
+    if config.normalize != "data":
+        return presets.get(config.normalize)
+    mean, std = channel_moments(images)
+    return Normalization("its own data", _three(mean), _three(np.maximum(std, 1e-3)))
+
+
+def _three(values: np.ndarray[Any, Any]) -> tuple[float, float, float]:
+    listed = [round(float(value), 4) for value in values]
+    listed += listed[-1:] * (3 - len(listed))
+    return listed[0], listed[1], listed[2]
+
+
+def channel_moments(images: U8) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return mean and std per channel (C,) on the scale 0-1, exactly, by counting the 256 values."""
+    levels = np.arange(256) / 255.0
+    means, stds = [], []
+    for channel in range(images.shape[3]):
+        counts = np.bincount(images[..., channel].reshape(-1), minlength=256) / images[..., channel].size
+        mean = float(counts @ levels)
+        means.append(mean)
+        stds.append(float(np.sqrt(counts @ (levels - mean) ** 2)))
+    return np.array(means), np.array(stds)
+
+
+def split_indices(labels: I64, val_share: float, seed: int) -> tuple[I64, I64]:
+    """Return the indices of the validation and the training pictures, drawn by the seed, each in rising order.
+
+    Raises:
+        UserError: if nothing would be left to train on.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    count = round(val_share * len(labels))
+    if len(labels) - count < 2:
+        raise UserError(f"{len(labels)} pictures leave nothing to train on. Add pictures, or lower val_share.")
+    return np.sort(order[:count]), np.sort(order[count:])
+
+
+def first_card(
+    config: TrainConfig, run: Path, data: ArraySet, normalization: Normalization, params: int
+) -> dict[str, Any]:
+    """Return the card of a run that begins: all that is known before it is measured."""
+    spec = models.get(config.model)
+    dataset = Path(config.data).stem
+    title = known_sets.get(dataset).title if dataset in known_sets else data.title
+    own = dataclasses.asdict(spec.defaults)
+    options = {name: value for name, value in net_options(config).items() if value != own[name]}
+    options.pop("num_classes", None)
+    return {
+        "id": run.name,
+        "title": f"{spec.title} · {title}",
+        "arch": config.model,
+        "options": options,
+        "dataset": dataset,
+        "classes": list(data.classes),
+        "input_size": input_size(config),
+        "normalization": {
+            "title": normalization.title,
+            "mean": list(normalization.mean),
+            "std": list(normalization.std),
+        },
+        "params": params,
+        "command": command_of(config, run),
+        "recipe": config.recipe,
+        "seed": config.seed,
+    }
+
+
+def command_of(config: TrainConfig, run: Path) -> str:
+    """Return the command that repeats a run: every option that differs from its recipe."""
+    from .recipes import from_recipe
+
+    base = from_recipe(config.recipe, config.model, config.data, **_start(config))
+    words = ["resnet-viz train", f"--model {config.model}", f"--data {Path(config.data).name}"]
+    words += [f"--recipe {config.recipe}"]
+    for field in dataclasses.fields(TrainConfig):
+        value = getattr(config, field.name)
+        if field.name in ("model", "data", "recipe", "num_classes") or value == getattr(base, field.name):
+            continue
+        name = "--" + field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(name if value else "--no-" + name[2:])
+        else:
+            text = " ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+            words.append(f"{name} {text}")
+    return " ".join([*words, f"--out {run.name}"])
+
+
+def _start(config: TrainConfig) -> dict[str, Any]:
+    return {"start_from": config.start_from} if config.start_from else {}

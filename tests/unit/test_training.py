@@ -1,0 +1,303 @@
+"""The training loop: what it writes, and that a run which was stopped ends as one that never was."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from resnet_viz.core.errors import OutputError, UserError
+from resnet_viz.core.token import CancelToken
+from resnet_viz.data.datasets import ArraySet
+from resnet_viz.training import layout, runs
+from resnet_viz.training.config import OPTIMIZERS, SCHEDULES, TrainConfig
+from resnet_viz.training.control import RunControl
+from resnet_viz.training.events import Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step
+from resnet_viz.training.loop import _batch_sizes, train
+
+
+@pytest.fixture(scope="module")
+def data() -> ArraySet:
+    """Three classes of noise, told apart by their colour."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(72) % 3
+    images = rng.integers(0, 120, (72, 8, 8, 3), dtype=np.uint8)
+    images[np.arange(72), :, :, labels] += 100
+    return ArraySet(images, labels.astype(np.int64), ("red", "green", "blue"), "colours")
+
+
+def config(**changes: Any) -> TrainConfig:
+    base = TrainConfig(
+        "resnet20", "colours", epochs=3, batch=16, size=8, val_share=0.25, pad=1, bf16="off", gradients_every=2, lr=0.05
+    )
+    return replace(base, **changes)
+
+
+def weights(run: Path, name: str = layout.LAST) -> dict[str, torch.Tensor]:
+    state = runs.read_last(run)
+    assert state is not None
+    return runs.read_weights(run) if name == layout.WEIGHTS else state["net"]
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / layout.EVENTS).read_text().splitlines()]
+
+
+def test_a_run_writes_its_folder_and_learns(data: ArraySet, tmp_path: Path) -> None:
+    events = list(train(config(epochs=6), data, tmp_path / "run"))
+    kinds = [type(event) for event in events]
+    assert kinds[0] is Started and kinds[-1] is Finished
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    assert [event.epoch for event in epochs] == [1, 2, 3, 4, 5, 6]
+    assert epochs[-1].train_acc > 0.9 > 0.6 > epochs[0].train_acc
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        layout.CONFIG, layout.EVENTS, layout.WEIGHTS, layout.LAST, layout.CARD,
+    }  # fmt: skip
+    assert TrainConfig.read(tmp_path / "run" / layout.CONFIG) == config(epochs=6, num_classes=3)
+    logged = lines(tmp_path / "run")
+    assert len(logged) == len(events) and logged[0]["train_pictures"] == 54 and logged[0]["val_pictures"] == 18
+    card = json.loads((tmp_path / "run" / layout.CARD).read_text())
+    assert card["classes"] == ["red", "green", "blue"] and card["params"] == logged[0]["params"]
+
+
+class StopAfter(CancelToken):
+    """Says stop at the n-th question."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__()
+        self.left = questions
+
+    @property
+    def cancelled(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("net", ["resnet20", "xai"])
+def test_stopped_runs_end_with_the_same_weights_and_log(data: ArraySet, tmp_path: Path, net: str) -> None:
+    """XAI draws dropout from the global generator, which has to be given back too."""
+    if net == "xai":
+        images = np.repeat(np.repeat(data.images, 5, 1), 5, 2)
+        data = replace(data, images=images)
+    chosen = config(model=net, size=40 if net == "xai" else 8, epochs=2, jitter=0.2, label_smoothing=0.1)
+    list(train(chosen, data, tmp_path / "whole"))
+    rng = random.Random(0)
+    for attempt in range(2):
+        run = tmp_path / f"cut{attempt}"
+        for _ in range(50):
+            torch.manual_seed(rng.randrange(1000))  # whatever happened in between
+            last = list(train(chosen, data, run, StopAfter(rng.randrange(4))))[-1]
+            if isinstance(last, Finished) and not last.stopped:
+                break
+        assert same(weights(run), weights(tmp_path / "whole"))
+        assert same(weights(run, layout.WEIGHTS), weights(tmp_path / "whole", layout.WEIGHTS))
+
+        def told(run: Path, kind: str) -> list[Any]:
+            drop = ("elapsed_s",)
+            return [{k: v for k, v in e.items() if k not in drop} for e in lines(run) if e["event"] == kind]
+
+        for kind in ("epoch", "gradients"):
+            assert told(run, kind) == told(tmp_path / "whole", kind)
+
+
+def test_resume_cuts_the_log_back_to_the_checkpoint(data: ArraySet, tmp_path: Path) -> None:
+    list(train(config(epochs=2), data, tmp_path, StopAfter(4)))
+    with open(tmp_path / layout.EVENTS, "a") as log:
+        log.write('{"event": "epoch", "epoch": 99, "train_lo')  # killed while it wrote
+    list(train(config(epochs=2), data, tmp_path))
+    assert [event["epoch"] for event in lines(tmp_path) if event["event"] == "epoch"] == [1, 2]
+
+
+def test_max_steps_ends_a_run_inside_an_epoch(data: ArraySet, tmp_path: Path) -> None:
+    events = list(train(config(max_steps=5, schedule="steps", milestones=(3,), optimizer="momentum"), data, tmp_path))
+    state = runs.read_last(tmp_path)
+    assert state is not None and state["step"] == 5
+    assert isinstance(events[-1], Finished) and events[-1].epochs == 2
+    assert list(train(config(max_steps=5), data, tmp_path))[-1] == replace(
+        events[-1], elapsed_s=pytest.approx(0, abs=1e9)
+    )
+
+
+def test_a_diverging_run_says_so_and_keeps_the_last_good_weights(data: ArraySet, tmp_path: Path) -> None:
+    steep = config(
+        epochs=8, lr=60.0, optimizer="sgd", schedule="constant", batch_norm=False, warmup_steps=4, warmup_lr=1e-3
+    )
+    events = list(train(steep, data, tmp_path))
+    assert isinstance(events[-1], Failed) and events[-1].diverged and "learning rate" in events[-1].reason
+    assert all(bool(value.isfinite().all()) for value in weights(tmp_path, layout.WEIGHTS).values())
+    assert all(bool(value.isfinite().all()) for value in weights(tmp_path).values())
+    assert lines(tmp_path)[-1]["diverged"] is True
+
+
+def test_a_full_disk_is_named_and_loses_nothing(
+    data: ArraySet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    list(train(config(epochs=1), data, run))
+    before = weights(run)
+
+    def full(path: Path, state: object) -> None:
+        raise OutputError(f"{path / layout.LAST} cannot be written (No space left on device). Free some space.")
+
+    monkeypatch.setattr(runs, "write_last", full)
+    events = list(train(config(epochs=2), data, run))
+    assert isinstance(events[-1], Failed) and layout.LAST in events[-1].reason and "space" in events[-1].reason
+    assert same(weights(run), before)
+
+
+def test_a_damaged_checkpoint_is_one_sentence(data: ArraySet, tmp_path: Path) -> None:
+    list(train(config(epochs=1), data, tmp_path))
+    whole = (tmp_path / layout.LAST).read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"<html>", b"\x80\x04K\x01."):
+        (tmp_path / layout.LAST).write_bytes(content)
+        with pytest.raises(UserError, match="damaged"):
+            list(train(config(epochs=1), data, tmp_path))
+
+
+def test_pausing_holds_the_run_and_saves_it(data: ArraySet, tmp_path: Path) -> None:
+    control = RunControl()
+    seen: list[Event] = []
+    stream: Iterator[Event] = train(config(epochs=1), data, tmp_path, control)
+    control.pause()
+    for event in stream:
+        seen.append(event)
+        if isinstance(event, Paused) and event.paused:
+            assert runs.read_last(tmp_path) is not None
+            control.go_on()
+    assert [event.paused for event in seen if isinstance(event, Paused)] == [True, False]
+    assert isinstance(seen[-1], Finished) and not seen[-1].stopped
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [*((one, "constant") for one in OPTIMIZERS), *(("sgd", one) for one in SCHEDULES if one != "constant")],
+)
+def test_every_optimizer_and_schedule_runs(data: ArraySet, tmp_path: Path, optimizer: str, schedule: str) -> None:
+    chosen = config(epochs=1, optimizer=optimizer, schedule=schedule, milestones=(2,), lr=0.01)
+    before = None
+    for event in train(chosen, data, tmp_path):
+        if isinstance(event, Failed):
+            pytest.fail(event.reason)
+        before = event
+    assert isinstance(before, Finished)
+    moved = weights(tmp_path)["conv1.weight"]
+    from resnet_viz.models import create
+
+    assert not torch.equal(moved, create("resnet20", seed=0, num_classes=3).state_dict()["conv1.weight"])
+
+
+def test_the_optimizer_is_torchs_own(data: ArraySet, tmp_path: Path) -> None:
+    """One step of the loop is one step of a loop written by hand."""
+    from resnet_viz.data.batches import normalise
+    from resnet_viz.models import create
+    from resnet_viz.training.prepare import normalization_of, split_indices
+
+    chosen = config(epochs=1, max_steps=1, pad=0, flip=False, optimizer="adamw", lr=1e-3, schedule="constant")
+    list(train(chosen, data, tmp_path))
+    net = create("resnet20", seed=0, num_classes=3).to(memory_format=torch.channels_last).train()
+    _, part = split_indices(data.labels, 0.25, 0)
+    order = torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:16]
+    images = torch.from_numpy(data.images[part]).permute(0, 3, 1, 2)[order]
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=5e-4, fused=True)
+    logits = net(normalise(images, normalization_of(chosen, data.images[part])))
+    torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.labels[part])[order]).backward()
+    optimizer.step()
+    assert same(weights(tmp_path), net.state_dict())
+
+
+def test_recorded_gradients_are_autograds_own(data: ArraySet, tmp_path: Path) -> None:
+    """Norms of the first step against torch.autograd.grad on the blocks' outputs."""
+    from resnet_viz.data.batches import normalise
+    from resnet_viz.models import create
+    from resnet_viz.training.prepare import normalization_of, split_indices
+
+    chosen = config(epochs=1, max_steps=1, pad=0, flip=False)
+    events = list(train(chosen, data, tmp_path))
+    found = next(event for event in events if isinstance(event, Gradients))
+    net = create("resnet20", seed=0, num_classes=3).to(memory_format=torch.channels_last).train()
+    _, part = split_indices(data.labels, 0.25, 0)
+    order = torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:16]
+    images = torch.from_numpy(data.images[part]).permute(0, 3, 1, 2)[order]
+    outs: dict[str, torch.Tensor] = {}
+    for name in ("layer1.0", "layer2.0", "layer3.2"):
+        net.get_submodule(name).register_forward_hook(lambda m, a, out, name=name: outs.update({name: out}))
+    logits = net(normalise(images, normalization_of(chosen, data.images[part])))
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.labels[part])[order])
+    names = list(outs)
+    first = [net.get_submodule(name).conv1.weight for name in names]
+    grads = torch.autograd.grad(loss, [*outs.values(), *first])
+    assert found.act_norm is not None and found.loss == pytest.approx(loss.item(), rel=1e-6)
+    for name, act, weight in zip(names, grads[:3], grads[3:], strict=True):
+        index = found.blocks.index(name)
+        assert found.act_norm[index] == pytest.approx(act.norm().item(), rel=1e-5)
+        assert found.weight_norm[index] == pytest.approx(weight.norm().item(), rel=1e-5)
+    assert found.coherence is not None and -1 <= found.coherence <= 1
+
+
+def test_recording_gradients_changes_nothing(data: ArraySet, tmp_path: Path) -> None:
+    list(train(config(epochs=1, gradients_every=1), data, tmp_path / "a"))
+    list(train(config(epochs=1, gradients_every=0), data, tmp_path / "b"))
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not any(event["event"] == "gradients" for event in lines(tmp_path / "b"))
+
+
+def test_transfer_trains_the_head_alone(data: ArraySet, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    list(train(config(epochs=1), data, source))
+    chosen = config(epochs=1, start_from=str(source), train_part="head", weight_decay=0.01)
+    list(train(chosen, data, tmp_path / "head"))
+    old, new = weights(source, layout.WEIGHTS), weights(tmp_path / "head")
+    assert all(torch.equal(old[name], new[name]) for name in old if not name.startswith("fc."))  # BN's statistics too
+    assert not torch.equal(old["fc.weight"], new["fc.weight"])
+
+
+def test_fine_tuning_trains_the_last_stage_and_the_head(data: ArraySet, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    list(train(config(epochs=1), data, source))
+    list(train(config(epochs=1, start_from=str(source), train_part="late"), data, tmp_path / "late"))
+    old, new = weights(source, layout.WEIGHTS), weights(tmp_path / "late")
+    for name in old:
+        late = name.startswith(("layer3.", "fc."))
+        if name.endswith("weight"):
+            assert torch.equal(old[name], new[name]) is not late, name
+
+
+def test_weights_that_do_not_fit_are_refused(data: ArraySet, tmp_path: Path) -> None:
+    list(train(config(epochs=1), data, tmp_path / "a"))
+    with pytest.raises(UserError, match="do not fit"):
+        list(train(config(model="resnet32", start_from=str(tmp_path / "a")), data, tmp_path / "b"))
+    with pytest.raises(UserError, match="There are no weights"):
+        list(train(config(start_from="nowhere"), data, tmp_path / "c"))
+
+
+def test_kept_epochs_are_the_epochs_weights(data: ArraySet, tmp_path: Path) -> None:
+    list(train(config(epochs=2, keep_epochs=True), data, tmp_path))
+    kept = runs.kept_epochs(tmp_path)
+    assert [epoch for epoch, _ in kept] == [1, 2]
+    from safetensors.torch import load_file
+
+    assert same(load_file(kept[-1][1]), weights(tmp_path))
+
+
+def test_steps_are_told_in_order(data: ArraySet, tmp_path: Path) -> None:
+    events = list(train(config(epochs=60, batch=54, gradients_every=0), data, tmp_path))
+    steps = [event.step for event in events if isinstance(event, Step)]
+    assert steps == sorted(set(steps)) and 50 in steps
+
+
+def test_batches_cover_an_epoch() -> None:
+    assert _batch_sizes(300, 128, 1) == [128, 128, 44]
+    assert _batch_sizes(257, 128, 1) == [128, 128]  # batch norm cannot learn from one picture
+    assert _batch_sizes(259, 128, 2) == [128, 128]
+    assert _batch_sizes(3, 128, 1) == [3]

@@ -1,0 +1,212 @@
+"""Training as processes: killed at random moments, and several that train one net together."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from resnet_viz.training import layout, runs
+from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.loop import train
+from resnet_viz.training.prepare import load_part
+
+KILLS = 20
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and torchrun's gloo as on Linux and macOS")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set on disk: 96 training and 30 test pictures of three colours."""
+    path = tmp_path_factory.mktemp("data") / "colours"
+    path.mkdir()
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 96), ("test", 30)):
+        labels = np.arange(count) % 3
+        images = rng.integers(0, 120, (count, 8, 8, 3), dtype=np.uint8)
+        images[np.arange(count), :, :, labels] += 100
+        np.savez(path / f"{split}.npz", images=images, labels=labels, classes=np.array(["red", "green", "blue"]))
+    return path
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "resnet_viz", "train", *(str(word) for word in words)]
+
+
+def options(folder: Path, run: Path, **more: object) -> list[object]:
+    found: list[object] = ["--model", "resnet20", "--data", folder, "--out", run, "--size", 8, "--batch", 16]
+    found += ["--bf16", "off", "--pad", 1, "--val-share", 0.1]
+    for name, value in more.items():
+        found += ["--" + name.replace("_", "-"), value]
+    return found
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def finish(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=240, check=True)
+
+
+def last(run: Path) -> dict[str, Any]:
+    state = runs.read_last(run)
+    assert state is not None
+    return state
+
+
+DRIVER = """
+# forks a child for every line it reads: torch is imported once, not once for each kill
+import os, sys
+from pathlib import Path
+from resnet_viz.training import loop
+from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.prepare import load_part
+import torch.optim
+run, config = Path(sys.argv[1]), TrainConfig.read(Path(sys.argv[2]))
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        for event in loop.train(config, load_part(config, "train"), run):
+            pass
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+def test_killed_at_random_moments_a_run_ends_as_one_that_never_was(folder: Path, tmp_path: Path) -> None:
+    """Twenty times SIGKILL, at any moment from the reading of the data on."""
+    config = TrainConfig(
+        "resnet20", str(folder), epochs=40, size=8, batch=16, bf16="off", pad=1, checkpoint_every_s=0.02
+    )
+    (tmp_path / "config.toml").write_text(config.to_toml())
+    run, whole, rng, kills = tmp_path / "killed", tmp_path / "whole", random.Random(1), 0
+    for _ in train(config, load_part(config, "train"), whole):
+        pass
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, run, tmp_path / "config.toml"],
+        env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert driver.stdin is not None and driver.stdout is not None
+    status = -1
+    while status != 0:
+        driver.stdin.write("go\n")
+        driver.stdin.flush()
+        child = int(driver.stdout.readline())
+        if kills < KILLS:
+            time.sleep(rng.random() * 0.6)
+            os.kill(child, signal.SIGKILL)
+            kills += 1
+        status = int(driver.stdout.readline())
+    driver.stdin.close()
+    driver.stdout.close()
+    assert driver.wait(30) == 0
+    one, other = last(run), last(whole)
+    assert kills == KILLS and one["step"] == other["step"]
+    assert all(torch.equal(one["net"][name], other["net"][name]) for name in other["net"])
+    best, expected = runs.read_weights(run), runs.read_weights(whole)
+    assert all(torch.equal(best[name], expected[name]) for name in expected)
+    for path in (run, whole):
+        told = [json.loads(line) for line in (path / layout.EVENTS).read_text().splitlines()]
+        assert [event["epoch"] for event in told if event["event"] == "epoch"] == list(range(1, 41))
+    assert {path.name for path in run.iterdir()} == {path.name for path in whole.iterdir()}
+
+
+def test_two_processes_train_like_one(folder: Path, tmp_path: Path) -> None:
+    """Half the batch each, without batch norm, whose statistics each process takes of its own half."""
+    more: dict[str, object] = {"epochs": 2, "optimizer": "momentum", "lr": 0.01}
+    alone = options(folder, tmp_path / "one", **more)
+    together = options(folder, tmp_path / "two", **more)
+    finish(command(*alone, "--no-batch-norm"))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    module = ["-m", "resnet_viz", "train", *(str(word) for word in together), "--no-batch-norm"]
+    finish(torchrun + module)
+    one, two = last(tmp_path / "one"), last(tmp_path / "two")
+    assert one["step"] == two["step"] == 12
+    for name, value in one["net"].items():
+        # sums of floats in another order
+        torch.testing.assert_close(two["net"][name], value, rtol=1e-4, atol=1e-6)
+    events = [json.loads(line) for line in (tmp_path / "two" / layout.EVENTS).read_text().splitlines()]
+    assert events[0]["processes"] == 2
+    assert sum(event["event"] == "epoch" for event in events) == 2
+    first = [json.loads(line) for line in (tmp_path / "one" / layout.EVENTS).read_text().splitlines()]
+    losses = [[e["train_loss"] for e in told if e["event"] == "epoch"] for told in (first, events)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_the_windows_process_obeys_its_commands(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = command(*options(folder, run, epochs=2000), "--controlled")
+    child = subprocess.Popen(
+        words, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None and child.stdout is not None
+    seen: list[str] = []
+    for line in child.stdout:
+        event = json.loads(line)  # JSON and nothing else
+        seen.append(event["event"])
+        if event["event"] == "epoch" and "paused" not in seen:
+            child.stdin.write('nonsense\n{"cmd": "pause"}\n')
+            child.stdin.flush()
+        if event["event"] == "paused" and event["paused"]:
+            child.stdin.write('{"cmd": "resume"}\n')
+            child.stdin.flush()
+        if event["event"] == "paused" and not event["paused"]:
+            child.stdin.close()  # the parent is gone: save and finish
+    _, errors = child.stdout.close(), child.stderr.read() if child.stderr else ""
+    assert child.wait(60) == 0, errors
+    if child.stderr:
+        child.stderr.close()
+    assert seen[0] == "started" and seen[-1] == "finished" and seen.count("paused") == 2
+    assert runs.read_last(run) is not None and not (run / "pid").exists()
+    if hasattr(os, "SCHED_IDLE"):
+        assert "priority idle" in errors
+
+
+def test_a_run_told_to_go_on_alone_survives_its_parent(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = command(*options(folder, run, epochs=20), "--controlled")
+    child = subprocess.Popen(
+        words, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert child.stdin is not None and child.stdout is not None
+    child.stdout.readline()
+    child.stdin.write('{"cmd": "detach"}\n')
+    child.stdin.close()
+    child.stdout.close()
+    assert child.wait(120) == 0
+    told = [json.loads(line) for line in (run / layout.EVENTS).read_text().splitlines()]
+    assert told[-1]["event"] == "finished" and not told[-1]["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--model", "resnet20", "--out", "x"], "--data is missing"),
+        (["--model", "resnet21", "--data", "DATA", "--out", "x"], "resnet20"),
+        (["--model", "resnet20", "--data", "DATA", "--out", "x", "--lr", "1e9"], "lr is"),
+        (["--model", "resnet20", "--data", "DATA", "--out", "x", "--recipe", "transfer"], "--start-from"),
+        (["--model", "resnet20", "--data", "nowhere", "--out", "x"], "nowhere"),
+        (["--model", "hresnet", "--data", "DATA", "--out", "x", "--size", "40"], "size"),
+        (["--resume", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_words_are_one_line_and_status_2(folder: Path, tmp_path: Path, words: list[str], part: str) -> None:
+    from resnet_viz.cli.main import run
+
+    given = [str(folder) if word == "DATA" else word for word in words]
+    given = [str(tmp_path / word) if word == "x" else word for word in given]
+    done = subprocess.run(command(*given), env=environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and part in done.stderr and len(done.stderr.splitlines()) == 1
+    assert callable(run) and not (tmp_path / "x").exists()
