@@ -12,7 +12,7 @@ from resnet_viz.core.types import I64, U8, ImageInput
 
 from . import layouts
 from .images import SUFFIXES, list_pictures
-from .places import known_sets, locate
+from .places import drawn, known_sets, locate
 
 
 class BrowsedSet:
@@ -93,7 +93,7 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
     other = "train" if split == "test" else "test"
     for part in (split, other):
         try:
-            found = layouts.open_arrays(folder, part, known)
+            found = drawn(known, part) or layouts.open_arrays(folder, part, known)
         except DataError:
             if part == other:
                 raise

@@ -14,7 +14,7 @@ from resnet_viz.core.types import I64, U8, Fit
 
 from . import labels as names
 from . import layouts, readers
-from .places import known_sets, locate
+from .places import drawn, known_sets, locate
 from .transforms import luma, prepare_pixels
 
 
@@ -155,7 +155,8 @@ def _open(data: str, split: str, token: CancelToken) -> layouts.Source:
 def _find(data: str, split: str, token: CancelToken) -> layouts.Source:
     folder, known = locate(data)
     found = (
-        layouts.open_arrays(folder, split, known)
+        drawn(known, split)
+        or layouts.open_arrays(folder, split, known)
         or (layouts.open_split(folder, split, token) if folder.is_dir() else None)
         or (layouts.open_sheets(folder) if folder.is_dir() else None)
     )

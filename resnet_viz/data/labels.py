@@ -8,6 +8,11 @@ from functools import cache
 
 from resnet_viz.core.paths import assets_dir
 
+_DRAWN = {
+    "shapes": ("circle", "ring", "triangle", "square", "star", "cross", "heart", "crescent", "arrow", "bolt"),
+}
+"""Classes of the data sets that the program draws itself; :mod:`.shapes` draws them in this order."""
+
 
 def labels(dataset_id: str, classes: int) -> tuple[str, ...]:
     """Return ``classes`` names for a data set's labels.
@@ -61,4 +66,4 @@ def _all() -> dict[str, tuple[str, ...]]:
     found = {}
     for path in sorted((assets_dir() / "labels").glob("*.txt")):
         found[path.stem] = tuple(line for line in path.read_text(encoding="utf-8").splitlines() if line)
-    return found
+    return found | _DRAWN

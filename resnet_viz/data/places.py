@@ -1,16 +1,22 @@
-"""Data sets that have an id, and where their folders are looked for; nothing is downloaded."""
+"""Data sets that have an id, and where their folders are looked for; nothing is downloaded here."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resnet_viz.core.errors import DataError
 from resnet_viz.core.paths import assets_dir, runs_dir
 from resnet_viz.core.registry import Registry
 
 from . import labels as names
+from . import shapes
+
+if TYPE_CHECKING:
+    from .layouts import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +26,19 @@ class DatasetSpec:
     Attributes:
         id: what the command line takes, for example ``"cifar10"``; class names by the same id.
         title: for people.
-        folders: names under which its folder is looked for.
+        folders: names under which its folder is looked for; none where it is drawn.
+        drawn: makes the pictures of a part (``"train"``, ``"test"``) for a data set that the
+            program draws itself; None for one that lies in a folder.
     """
 
     id: str
     title: str
-    folders: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    drawn: Callable[[str], Source] | None = None
 
 
 known_sets: Registry[DatasetSpec] = Registry("data set")
-"""All data sets by id; none is downloaded, each is looked for in :func:`roots`."""
+"""All data sets by id; each is looked for in :func:`roots` or drawn, none is downloaded unasked."""
 
 for _spec in (
     DatasetSpec("cifar10", "CIFAR-10", ("cifar10", "cifar-10-batches-py", "cifar-10-batches-bin")),
@@ -37,6 +46,7 @@ for _spec in (
     DatasetSpec("fashionmnist", "FashionMNIST", ("fashionmnist", "FashionMNIST", "fashion-mnist")),
     DatasetSpec("mnist", "MNIST", ("mnist", "MNIST")),
     DatasetSpec("catdog", "Cats and dogs", ("catdog", "catanddog")),
+    DatasetSpec(shapes.ID, "Shapes", drawn=shapes.ShapesSource),
 ):
     known_sets.add(_spec.id, _spec)
 
@@ -55,6 +65,9 @@ def roots() -> tuple[Path, ...]:
 def locate(data: str) -> tuple[Path, str]:
     """Return a data set's folder, and its id where it was named by its id (else empty).
 
+    A data set that the program draws has no folder: its id stands in the folder's place, and
+    :func:`drawn` has its pictures.
+
     Raises:
         DataError: if there is neither such a folder nor such a data set; says where to put it.
     """
@@ -65,6 +78,8 @@ def locate(data: str) -> tuple[Path, str]:
             known = ", ".join(known_sets.ids())
             raise DataError(f"There is no folder {data}. Give a folder of class folders, or one of {known}.")
         return path, ""
+    if known_sets.get(key).drawn is not None:
+        return Path(key), key
     for root in roots():
         for name in known_sets.get(key).folders:
             if (root / name).is_dir():
@@ -75,3 +90,9 @@ def locate(data: str) -> tuple[Path, str]:
         f"{known_sets.get(key).title} is not on this machine. Put its folder at {runs_dir().parent / 'data' / key}, "
         "or name its folder instead of the id."
     )
+
+
+def drawn(known: str, split: str) -> Source | None:
+    """Return a part of a data set that the program draws itself, None if ``known`` is no such id."""
+    make = known_sets.get(known).drawn if known in known_sets else None
+    return None if make is None else make(split)
