@@ -1,0 +1,305 @@
+"""The widgets of the Train workspace one by one, driven by mouse and keys."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import QPoint, QPointF, Qt
+from PyQt6.QtGui import QWheelEvent
+from PyQt6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from resnet_viz.core.errors import OutputError
+from resnet_viz.gui import theme
+from resnet_viz.gui.widgets import curve_figure
+from resnet_viz.gui.widgets.curve_canvas import nearest_point
+from resnet_viz.gui.widgets.curve_chart import REDRAW_MS, CurveChart
+from resnet_viz.gui.widgets.curve_plan import KINDS, ChartOptions, last_block, make_plan, run_styles, thin
+from resnet_viz.training import events
+from resnet_viz.training.history import RunHistory, read_history
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = ("stem", "layer1.0", "layer2.0", "layer3.0", "fc")
+
+
+@pytest.fixture(autouse=True)
+def styled(qapp: QApplication) -> Iterator[None]:
+    theme.apply(qapp, "dark")
+    theme.set_font(qapp)
+    yield
+
+
+def make_run(folder: Path, model: str = "resnet56", epochs: int = 6, seed: int = 0, planned: int = 10) -> RunHistory:
+    """Write a run's folder of ten steps an epoch and read it."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(f'model = "{model}"\ndata = "cifar10"\noptimizer = "momentum"\n', "utf-8")
+    log: list[events.Event] = [events.Started(model, 853_018, 1280, 128, 10, planned, False, 10 * planned)]
+    for epoch in range(1, epochs + 1):
+        for step in (5, 10):
+            at = 10 * (epoch - 1) + step
+            log.append(events.Step(at, epoch, 2 / epoch + rng.normal(0, 0.05), 0.1 / epoch, 900.0))
+            norms = tuple(float(norm) for norm in 10 ** rng.normal(-1, 0.5, len(BLOCKS)))
+            log.append(events.Gradients(at, BLOCKS, norms))
+        accuracy = 0.95 ** (seed + 1) - 0.6 / (epoch + 1)
+        log.append(events.Epoch(epoch, 2 / epoch, accuracy + 0.04, 2.1 / epoch, accuracy, 0.1, 3.0 * epoch))
+    (folder / "events.jsonl").write_text("".join(events.to_json(event) + "\n" for event in log), "utf-8")
+    return read_history(folder)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[RunHistory]:
+    return [
+        make_run(tmp_path / name, name.split("-")[0], epochs, seed)
+        for seed, (name, epochs) in enumerate(
+            {"resnet56-a": 6, "plain56-a": 6, "resnet20-a": 3, "plain20-a": 10}.items()
+        )
+    ]
+
+
+def show(qtbot: QtBot, widget: QWidget, width: int = 640, height: int = 340) -> None:
+    qtbot.addWidget(widget)
+    widget.resize(width, height)
+    widget.show()
+
+
+def wheel(widget: QWidget, delta: int) -> QWheelEvent:
+    centre = QPointF(widget.rect().center())
+    none, phase = Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    return QWheelEvent(centre, centre, QPoint(), QPoint(0, delta), Qt.MouseButton.NoButton, none, phase, False)
+
+
+# --- curves
+
+
+@pytest.fixture
+def chart(qtbot: QtBot, runs: list[RunHistory]) -> Iterator[CurveChart]:
+    widget = CurveChart()
+    widget.set_runs(runs)
+    show(qtbot, widget)
+    qtbot.waitUntil(widget.settled, timeout=30_000)
+    yield widget
+    qtbot.waitUntil(widget.settled, timeout=30_000)
+
+
+def test_pointing_reads_run_epoch_and_value(chart: CurveChart, qtbot: QtBot) -> None:
+    plan = chart.plan()
+    line = next(i for i, one in enumerate(plan.lines) if one.width > 2 and one.label.startswith("resnet56"))
+    spot = chart.point(line, 3).toPoint()
+    qtbot.mouseMove(chart.canvas, spot - QPoint(3, 3))
+    qtbot.mouseMove(chart.canvas, spot)
+    assert chart.canvas.reading() == "resnet56 · epoch 4 · validation error 17.00 %"
+    assert chart.canvas.accessibleDescription() == chart.canvas.reading()
+    qtbot.mouseMove(chart.canvas, QPoint(2, chart.canvas.height() - 2))
+    assert chart.canvas.reading() == ""
+
+
+def test_keys_walk_along_and_between_curves(chart: CurveChart, qtbot: QtBot) -> None:
+    qtbot.keyClick(chart.canvas, Qt.Key.Key_Right)
+    assert "plain20" in chart.canvas.reading() and "epoch 10" in chart.canvas.reading()
+    qtbot.keyClick(chart.canvas, Qt.Key.Key_Left)
+    assert "epoch 9" in chart.canvas.reading()
+    qtbot.keyClick(chart.canvas, Qt.Key.Key_Home)
+    assert "epoch 1 " in chart.canvas.reading()
+    qtbot.keyClick(chart.canvas, Qt.Key.Key_Up)
+    assert "training" in chart.canvas.reading() and "epoch 1 " in chart.canvas.reading()
+
+
+def test_curves_are_where_their_values_are(chart: CurveChart) -> None:
+    drawn = chart.canvas.drawn()
+    assert drawn is not None
+    left, top, right, bottom = drawn.area
+    for line, points in zip(drawn.plan.lines, drawn.points, strict=True):
+        assert (points[:, 0] >= left - 1).all() and (points[:, 0] <= right + 1).all()
+        assert (points[:, 1] >= top - 1).all() and (points[:, 1] <= bottom + 1).all()
+        order = np.argsort(line.y)
+        assert (np.diff(points[order, 1]) <= 1e-3).all()  # larger values stand higher
+    image = chart.canvas.grab().toImage()
+    spot = chart.point(1, 4).toPoint()
+    near = {image.pixelColor(spot + QPoint(x, y)).name().lower() for x in (-1, 0, 1) for y in (-1, 0, 1)}
+    assert drawn.plan.lines[1].colour.lower() in near
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_drawn_in_dark_and_light(
+    chart: CurveChart, qtbot: QtBot, qapp: QApplication, kind: str, scheme: str
+) -> None:
+    theme.apply(qapp, scheme)  # type: ignore[arg-type]
+    chart.set_kind(kind)  # type: ignore[arg-type]
+    chart.set_log(True)
+    chart.set_by_step(True)
+    qtbot.waitUntil(chart.settled, timeout=30_000)
+    drawn = chart.canvas.drawn()
+    assert drawn is not None and drawn.plan.kind == kind and drawn.look.theme.dark == (scheme == "dark")
+    assert drawn.plan.log and len(drawn.plan.lines) >= 4
+    assert max(line.x[-1] for line in drawn.plan.lines) == 100
+    image = chart.grab().toImage()
+    assert len({image.pixel(x, y) for x in range(0, 640, 9) for y in range(60, 330, 9)}) > 3
+
+
+def test_buttons_choose_the_kind_and_say_so(chart: CurveChart, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(chart.kind_changed) as seen:
+        qtbot.mouseClick(chart.buttons["gradients"], Qt.MouseButton.LeftButton)
+    assert seen.args == ["gradients"] and not chart.log_button.isEnabled()
+    with qtbot.waitSignal(chart.save_requested):
+        qtbot.mouseClick(chart.save_button, Qt.MouseButton.LeftButton)
+    for button in (*chart.buttons.values(), chart.log_button, chart.step_button, chart.save_button):
+        assert button.toolTip() and button.accessibleName() and button.text()
+
+
+def test_zoom_by_wheel_and_keys(chart: CurveChart, qtbot: QtBot) -> None:
+    chart.canvas.wheelEvent(wheel(chart.canvas, 240))
+    assert chart.options().zoom == pytest.approx(0.64)
+    qtbot.keyClicks(chart.canvas, "+")
+    assert chart.options().zoom == pytest.approx(0.512)
+    qtbot.keyClicks(chart.canvas, "0")
+    assert chart.options().zoom == 1
+
+
+def test_many_events_cost_five_drawings_a_second(chart: CurveChart, qtbot: QtBot, runs: list[RunHistory]) -> None:
+    drawn: list[object] = []
+    qtbot.waitUntil(lambda: not chart._timer.isActive(), timeout=5000)
+    chart._crossed.connect(drawn.append)
+    for _ in range(40):
+        chart.set_runs(runs)
+        qtbot.wait(20)
+    qtbot.waitUntil(chart.settled, timeout=30_000)
+    assert 1 <= len(drawn) <= 2 + 40 * 25 // REDRAW_MS + 1
+
+
+def test_an_empty_chart_says_what_to_do(qtbot: QtBot, tmp_path: Path) -> None:
+    chart = CurveChart()
+    show(qtbot, chart)
+    assert "Start a run" in chart.canvas.note()
+    fresh = make_run(tmp_path / "fresh", epochs=0)
+    chart.set_runs([fresh])
+    qtbot.waitUntil(chart.settled)
+    assert "epoch" in chart.canvas.note() and chart.canvas.drawn() is None
+    chart.set_kind("gradients")
+    qtbot.waitUntil(chart.settled)
+    assert "gradient" in chart.canvas.note()
+    chart.canvas.grab()
+    qtbot.keyClick(chart.canvas, Qt.Key.Key_Right)
+    assert chart.canvas.reading() == ""
+
+
+def test_a_hidden_chart_draws_nothing(qtbot: QtBot, runs: list[RunHistory]) -> None:
+    chart = CurveChart()
+    qtbot.addWidget(chart)
+    chart.set_runs(runs)
+    qtbot.wait(50)
+    assert chart.settled() and chart.canvas.drawn() is None
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_saving(chart: CurveChart, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"곡선{ending}"
+    chart.save(path)
+    head = path.read_bytes()[:1000]
+    assert head.startswith({".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[ending])
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_saving_what_cannot_be_saved(chart: CurveChart, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"\.png, \.svg or \.pdf"):
+        chart.save(tmp_path / "chart.bmp")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError):
+        chart.save(tmp_path / "file" / "chart.png")
+
+
+def test_names_in_korean_and_with_dollars_draw_without_warnings(qtbot: QtBot, runs: list[RunHistory]) -> None:
+    named = [replace(runs[0], title="잔차 신경망 $x^2$ \U0001f600"), replace(runs[1], title="$broken{")]
+    plan = make_plan(named, ChartOptions(), theme.DARK)
+    assert curve_figure.draw(plan, curve_figure.Look(500, 300, 13, theme.DARK)).pixels.shape == (300, 500, 4)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.5, 2.0])
+def test_sharp_on_screens_of_any_density(runs: list[RunHistory], ratio: float) -> None:
+    plan = make_plan(runs, ChartOptions(), theme.DARK)
+    drawn = curve_figure.draw(plan, curve_figure.Look(400, 240, 11, theme.DARK, ratio))
+    assert drawn.pixels.shape == (240 * ratio, 400 * ratio, 4)
+    assert drawn.area[2] <= 400
+
+
+def test_paper_lines_only_where_they_belong(runs: list[RunHistory]) -> None:
+    plan = make_plan(runs, ChartOptions(), theme.DARK)
+    assert [reference.value for reference in plan.references] == [6.97, 8.75]
+    assert plan.references[0].label == "paper: ResNet-56 6.97 %"
+    other = [replace(run, data="cifar100") for run in runs]
+    assert not make_plan(other, ChartOptions(), theme.DARK).references
+
+
+def test_families_keep_their_colour_and_runs_differ(runs: list[RunHistory]) -> None:
+    for dark in (True, False):
+        styles = run_styles([replace(runs[i % 2], name=str(i)) for i in range(24)], dark)
+        assert len(set(styles)) == 24
+        for index, (colour, _) in enumerate(styles):
+            red, blue = int(colour[1:3], 16), int(colour[5:7], 16)
+            assert (blue > red) == (index % 2 == 0), colour
+    assert run_styles(runs, True)[0][0] == theme.DARK.residual and run_styles(runs, True)[1][0] == theme.DARK.plain
+
+
+def test_titles_that_repeat_are_told_apart(runs: list[RunHistory]) -> None:
+    same = [replace(run, title="Net") for run in runs[:2]]
+    assert {line.label for line in make_plan(same, ChartOptions(), theme.DARK).lines} == {
+        "Net (resnet56-a)",
+        "Net (plain56-a)",
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 799, 800, 801, 4000, 3999])
+def test_thinning_keeps_the_last_point(count: int) -> None:
+    kept = np.arange(count)[thin(count)]
+    assert len(kept) <= 800 and (count == 0 or kept[-1] == count - 1)
+
+
+def test_the_band_spans_all_blocks_but_the_head(runs: list[RunHistory]) -> None:
+    assert last_block(BLOCKS) == 3 and last_block(("fc",)) == 0
+    plan = make_plan(runs[:1], ChartOptions("gradients"), theme.DARK)
+    np.testing.assert_array_equal(plan.bands[0].high, runs[0].weight_norm[:, :4].max(axis=1))
+    empty = replace(runs[0], weight_norm=np.zeros_like(runs[0].weight_norm))
+    assert make_plan([empty], ChartOptions("gradients"), theme.DARK).note
+
+
+def test_the_nearest_point_is_found() -> None:
+    points = (np.array([[0, 0], [10, 0]], np.float32), np.array([[math.nan, 0], [10, 8]], np.float32))
+    assert nearest_point(points, 11, 7) == (1, 1)
+    assert nearest_point(points, 11, 1) == (0, 1)
+    assert nearest_point(points, 500, 500) is None
+    assert nearest_point((), 0, 0) is None
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-30, 0.002, 0.01, 1.0, 5.0, 2000.0, 1e4, 3e7])
+def test_numbers_of_a_log_axis(value: float) -> None:
+    text = curve_figure.power(value)
+    assert text == {
+        0.002: "2·10⁻³",
+        0.01: "0.01",
+        1.0: "1",
+        2000.0: "2000",
+        1e4: "10⁴",
+        3e7: "3·10⁷",
+        1e-30: "10⁻³⁰",
+    }.get(value, "" if value <= 0 else "5")
+
+
+def test_matplotlib_waits_for_the_first_drawing() -> None:
+    code = (
+        "import sys\n"
+        "from PyQt6.QtWidgets import QApplication\n"
+        "app = QApplication([])\n"
+        "from resnet_viz.gui.widgets.curve_chart import CurveChart\n"
+        "chart = CurveChart(); chart.show(); app.processEvents()\n"
+        "print([name for name in ('matplotlib', 'torch') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr
