@@ -11,8 +11,10 @@ from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import I64, U8, ImageInput
 
 from . import layouts
+from .csv_set import open_beside
+from .finding import open_part
 from .images import SUFFIXES, list_pictures
-from .places import drawn, known_sets, locate
+from .places import known_sets, locate
 
 
 class BrowsedSet:
@@ -93,13 +95,13 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
     other = "train" if split == "test" else "test"
     for part in (split, other):
         try:
-            found = drawn(known, part) or layouts.open_arrays(folder, part, known)
+            found = open_part(folder, known, part, token)
         except DataError:
             if part == other:
                 raise
             continue
-        if found is None and folder.is_dir():
-            found = layouts.open_split(folder, part, token)
+        if folder.is_dir() and (found is None or len(found.classes) < 2):
+            found = _table(folder, part, token) or found
         if found is not None and len(found.labels):
             found.title = known_sets.get(known).title if known else found.title
             return BrowsedSet(found, folder)
@@ -116,6 +118,13 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
         if classes is None:
             raise DataError(str(error)) from error
         return BrowsedSet(classes, folder)
+
+
+def _table(folder: Path, part: str, token: CancelToken) -> layouts.Source | None:
+    try:
+        return open_beside(folder, part, token)
+    except DataError:
+        return None  # the pictures can be looked at without it
 
 
 def _plain(folder: Path) -> layouts.FileSource:

@@ -14,7 +14,7 @@ from resnet_viz.core.types import I64, U8, Fit
 
 from . import labels as names
 from . import layouts, readers
-from .places import drawn, known_sets, locate
+from .finding import check_classes, find
 from .transforms import luma, prepare_pixels
 
 
@@ -61,31 +61,39 @@ def load(
     kind: str = "square",
     channels: int = 3,
     progress: Callable[[float], None] | None = None,
+    test_share: float | None = None,
+    split_seed: int = 0,
 ) -> ArraySet:
     """Load one part of a data set into memory.
 
     Args:
         data: an id of :data:`.places.known_sets`, or a folder: class folders (``DIR/CLASS/*``), parts
             of them (``DIR/{train,test}/CLASS/*``), CIFAR's python or binary batches, IDX
-            files, ``train.npz`` and ``test.npz``, or contact sheets.
-        split: ``"test"`` or ``"train"``. Plain class folders know no parts: all of them is
-            both.
+            files, ``train.npz`` and ``test.npz``, contact sheets, or a table of labels beside a
+            picture folder (the ``.csv`` file, or the folder that holds it).
+        split: ``"test"`` or ``"train"``. Plain class folders and a table know no parts: all of
+            them is both, unless ``test_share`` is given.
         size: side to which every picture is fitted (antialiased); None keeps them as they
             are, then all must have one size.
         token: looked at before each picture.
         kind: default crop where the size changes, see :func:`.transforms.default_box`.
         channels: 3 RGB, or 1 luma.
         progress: called with the share that is done, 0-1.
+        test_share: share of each class that becomes the test part of a data set without parts,
+            see :func:`.splits.split_train_test`; a data set that has parts keeps them. None
+            or 0: all of it is both.
+        split_seed: another one draws other pictures for that test part.
 
     Returns:
         ArraySet; classes in the known data set's order where the names are a known set's,
-        else sorted. Pictures that cannot be read are left out and listed in ``skipped``.
+        else sorted, numbers by value. Pictures that cannot be read, and rows of a table
+        without a picture, are left out and listed in ``skipped``.
 
     Raises:
         DataError: if the data set is missing, has fewer than two classes or an empty one, or
             does not fit into memory.
     """
-    source = _open(data, split, token)
+    source = find(data, split, token, test_share, split_seed)
     count = len(source.labels)
     stack = _stack(source, data, size, token)
     if stack is not None and (size is None or stack.shape[1:3] == (size, size)):
@@ -95,8 +103,8 @@ def load(
     if size is not None:
         _check_memory(data, count, size, channels)
     found = fitting.run(range(count), token, progress)
-    _check_classes(source, data, found.labels)
-    return found
+    check_classes(source, data, found.labels)
+    return replace(found, skipped=(*source.skipped, *found.skipped))
 
 
 def load_pieces(
@@ -108,6 +116,8 @@ def load_pieces(
     kind: str = "square",
     channels: int = 3,
     pictures: int = 2048,
+    test_share: float | None = None,
+    split_seed: int = 0,
 ) -> Iterator[ArraySet]:
     """Load a data set that may be larger than the memory, ``pictures`` at a time.
 
@@ -119,18 +129,22 @@ def load_pieces(
         kind: default crop.
         channels: 3 or 1.
         pictures: how many in each piece; the last has fewer, and so has one with unreadable files.
+        test_share: as for :func:`load`, with ``split_seed``.
+        split_seed: as for :func:`load`.
 
     Yields:
-        ArraySets in order, together what :func:`load` returns. A piece may lack classes.
+        ArraySets in order, together what :func:`load` returns. A piece may lack classes; rows of a
+        table without a picture are listed in the first.
 
     Raises:
         DataError: as :func:`load`, except that no memory limit applies to a folder of files.
     """
-    source = _open(data, split, token)
+    source = find(data, split, token, test_share, split_seed)
     fitting = _Fitting(source, _stack(source, data, size, token), data, size, kind, channels)
     count = len(source.labels)
     for start in range(0, count, pictures):
-        yield fitting.run(range(start, min(start + pictures, count)), token)
+        piece = fitting.run(range(start, min(start + pictures, count)), token)
+        yield replace(piece, skipped=(*source.skipped, *piece.skipped)) if start == 0 else piece
 
 
 def _stack(source: layouts.Source, data: str, size: int | None, token: CancelToken) -> U8 | None:
@@ -138,50 +152,6 @@ def _stack(source: layouts.Source, data: str, size: int | None, token: CancelTok
         return None
     _check_memory(data, len(source.labels), size or readers.TILE_PX, 3)
     return source.stack(token)
-
-
-def _open(data: str, split: str, token: CancelToken) -> layouts.Source:
-    """Find a labelled data set and check that it can be learned or measured on."""
-    if split not in layouts.SPLITS:
-        raise DataError(f"There is no part '{split}'. Choose test or train.")
-    source = _find(data, split, token)
-    if len(source.classes) < 2:
-        only = f"only the class {source.classes[0]}" if source.classes else "no classes"
-        raise DataError(f"{data} has {only}. Give a folder with a folder of pictures for each class, two at least.")
-    _check_classes(source, data)
-    return source
-
-
-def _find(data: str, split: str, token: CancelToken) -> layouts.Source:
-    folder, known = locate(data)
-    found = (
-        drawn(known, split)
-        or layouts.open_arrays(folder, split, known)
-        or (layouts.open_split(folder, split, token) if folder.is_dir() else None)
-        or (layouts.open_sheets(folder) if folder.is_dir() else None)
-    )
-    if found is not None:
-        found.title = known_sets.get(known).title if known else found.title
-        return found
-    if folder.is_dir():
-        other = "train" if split == "test" else "test"
-        if layouts.open_split(folder, other, token) or (folder / f"{other}.npz").is_file():
-            raise DataError(f"{data} has no {split} part, only {other}. Add a folder named {split}.")
-        found = layouts.open_classes(folder, token)
-        if found is not None:
-            return found
-    raise DataError(f"{data} has no classes. Give a folder with a folder of pictures for each class, two at least.")
-
-
-def _check_classes(source: layouts.Source, data: str, kept: I64 | None = None) -> None:
-    """Raise if a class has no picture; only folders promise one for each class."""
-    if not isinstance(source, layouts.FileSource):
-        return
-    counts = np.bincount(source.labels if kept is None else kept, minlength=len(source.classes))
-    if not counts.all():
-        empty = source.classes[int(np.argmin(counts))]
-        what = "holds no pictures" if kept is None else "holds no picture that can be read"
-        raise DataError(f"The class {empty} in {data} {what}. Fill the folder or remove it.")
 
 
 def _check_memory(data: str, count: int, size: int, channels: int) -> None:

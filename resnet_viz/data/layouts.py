@@ -29,12 +29,14 @@ class Source(Protocol):
         classes: names by label; empty where nothing is labelled.
         labels: int64 (N,), -1 where there is none.
         part: ``"test"``, ``"train"``, or empty where the folder knows no parts.
+        skipped: one sentence for each picture that is known beforehand not to be there.
     """
 
     title: str
     classes: tuple[str, ...]
     labels: I64
     part: str
+    skipped: tuple[str, ...]
 
     def item(self, index: int) -> ImageInput:
         """Return one picture, decoded; raises PictureError if it cannot be read."""
@@ -54,6 +56,8 @@ class Source(Protocol):
 
 
 class _Labelled:
+    skipped: tuple[str, ...] = ()
+
     def __init__(self, title: str, classes: tuple[str, ...], labels: I64, part: str) -> None:
         self.title, self.classes, self.labels, self.part = title, classes, labels, part
 
@@ -206,7 +210,7 @@ def open_split(folder: Path, split: str, token: CancelToken = NEVER) -> Source |
 
 def open_sheets(folder: Path, title: str = "", part: str = "") -> SheetSource | None:
     """Open a folder of contact sheets, one per class, 32-pixel tiles 100 to a row; None if it is none."""
-    paths = sorted(path for path in _entries(folder) if not path.name.startswith("."))
+    paths = sorted(path for path in entries(folder) if not path.name.startswith("."))
     if len(paths) < 2 or any(path.suffix != ".webp" for path in paths):
         return None
     try:
@@ -215,7 +219,7 @@ def open_sheets(folder: Path, title: str = "", part: str = "") -> SheetSource | 
         raise DataError(str(error)) from error
     if not all(count for _, count in counts.values()):
         return None
-    classes, order = _in_order(list(counts))
+    classes, order = in_order(list(counts))
     return SheetSource(title or folder.name, [counts[name] for name in order], classes, part)
 
 
@@ -232,21 +236,21 @@ def open_classes(
         empty: whether a class without pictures is kept, so that it can be complained about.
     """
     by_class: dict[str, list[Path]] = {}
-    for entry in sorted(_entries(folder)):
+    for entry in sorted(entries(folder)):
         token.check()
         if entry.is_dir() and not entry.name.startswith((".", "__")):
             by_class[entry.name] = sorted(_pictures_below(entry), key=lambda path: natural_key(str(path)))
     if not any(by_class.values()):
         return None
     by_class = {name: paths for name, paths in by_class.items() if paths or empty}
-    classes, order = _in_order(list(by_class))
+    classes, order = in_order(list(by_class))
     groups = [by_class[name] for name in order]
     labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups]).astype(np.int64)
     paths = [path for group in groups for path in group]
     return FileSource(title or folder.name, paths, classes, labels, part)
 
 
-def _in_order(folders: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def in_order(folders: list[str]) -> tuple[tuple[str, ...], list[str]]:
     """Return class names in label order and the folders in the same order: a known set's, else sorted."""
     found = names.order(folders)
     if found is None:
@@ -255,7 +259,8 @@ def _in_order(folders: list[str]) -> tuple[tuple[str, ...], list[str]]:
     return found[1], [by_plain[names.plain(name)] for name in found[1]]
 
 
-def _entries(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
+    """Return what lies in a folder; raises DataError if it cannot be listed."""
     try:
         return list(folder.iterdir())
     except OSError as error:

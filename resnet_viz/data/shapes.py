@@ -83,6 +83,8 @@ def labels_of(split: str) -> I64:
 class ShapesSource:
     """One part of the data set, picture by picture; see :class:`.layouts.Source`."""
 
+    skipped: tuple[str, ...] = ()
+
     def __init__(self, split: str) -> None:
         self.title, self.part = "Shapes", split
         self.classes = tuple(_FIGURES)
