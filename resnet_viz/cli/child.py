@@ -16,12 +16,9 @@ from pathlib import Path
 from typing import TextIO
 
 from resnet_viz.core.errors import Cancelled, UserError
-from resnet_viz.training import layout
+from resnet_viz.training.alive import Pulse
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.control import RunControl
-
-PID = "pid"
-"""File in a run's folder that names the process which trains it."""
 
 
 def give_way() -> str:
@@ -87,30 +84,20 @@ def run_controlled(config: TrainConfig, run: Path) -> int:
             print(to_json(event), flush=True)
 
     status = 0
-    run.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError):
-        (run / PID).write_text(str(os.getpid()), encoding="utf-8")
     try:
-        data = load_part(config, "train", control)
-        for sentence in data.skipped:
-            print(f"skipped, not readable: {sentence}", file=sys.stderr, flush=True)
-        for event in train(config, data, run, control):
-            if isinstance(event, Finished) and not event.stopped:
-                finish_card(run, control)
-            status = 1 if isinstance(event, Failed) else status
-            send(event)
+        with Pulse(run, control):
+            data = load_part(config, "train", control)
+            for sentence in data.skipped:
+                print(f"skipped, not readable: {sentence}", file=sys.stderr, flush=True)
+            for event in train(config, data, run, control):
+                if isinstance(event, Finished) and not event.stopped:
+                    finish_card(run, control)
+                status = 1 if isinstance(event, Failed) else status
+                send(event)
     except Cancelled:
         send(Finished(0, 0.0, stopped=True))
     except UserError as error:
         send(Failed(str(error)))
         print(f"resnet-viz: {error}", file=sys.stderr, flush=True)
         status = 1
-    finally:
-        with suppress(OSError):
-            (run / PID).unlink()
     return status
-
-
-def config_path(run: Path) -> Path:
-    """Return where a run's configuration lies."""
-    return run / layout.CONFIG

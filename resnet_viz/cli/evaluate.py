@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from resnet_viz.core.errors import DataError
+from resnet_viz.core.errors import DataError, UserError
 
 from .commands import Command, commands
 from .options import add_json, add_model, model_request
@@ -14,12 +15,22 @@ from .output import bar, print_json
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("data", metavar="DATA", help="folder of class folders, or a data set id such as cifar10")
+    parser.add_argument(
+        "data", metavar="DATA", nargs="?", help="folder of class folders, or a data set id such as cifar10"
+    )
     parser.add_argument("--split", default="test", help="part of the data set (default test)")
+    parser.add_argument(
+        "--all-epochs", action="store_true", help="MODEL is a run that kept its epochs: accuracy after each of them"
+    )
+    parser.add_argument("--out", metavar="CHART", help="with --all-epochs, a PNG, SVG or PDF of accuracy over epochs")
     add_json(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.all_epochs:
+        return _all_epochs(arguments)
+    if not arguments.data:
+        raise UserError("No data set is named. Give a folder of class folders, or an id such as cifar10.")
     from tqdm import tqdm
 
     from resnet_viz.analysis.evaluation import evaluate
@@ -64,6 +75,49 @@ def _run(arguments: argparse.Namespace) -> int:
     for name in result.skipped:
         print(f"  skipped, not readable: {name}", file=sys.stderr)
     return 0
+
+
+def _all_epochs(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from resnet_viz.session.results import evaluate_run
+    from resnet_viz.training.parts import find_start
+    from resnet_viz.training.runs import kept_epochs
+
+    run = find_start(arguments.model)
+    kept = kept_epochs(run)
+    if not kept:
+        raise UserError(f"{run} kept no epochs. Train with --keep-epochs, then its accuracy can be followed.")
+    rows = []
+    for epoch, path in tqdm(kept, unit="epoch", disable=not sys.stderr.isatty(), leave=False):
+        found = evaluate_run(run, path, split=arguments.split, data=arguments.data)
+        rows.append({"epoch": epoch, "accuracy": found.accuracy, "n": found.n})
+        if not arguments.json:
+            print(f"epoch {epoch:4d}  {bar(found.accuracy)}  {100 * found.accuracy:6.2f} %", flush=True)
+    if arguments.out:
+        _draw(rows, run.name, Path(arguments.out))
+    if arguments.json:
+        print_json(rows)
+    return 0
+
+
+def _draw(rows: list[dict[str, float]], name: str, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from resnet_viz.core.paths import atomic_path
+
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in ("png", "svg", "pdf"):
+        raise UserError(f"{path.name} is no kind of picture that can be written. End it in .png, .svg or .pdf.")
+    figure = Figure((7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.plot([row["epoch"] for row in rows], [100 * row["accuracy"] for row in rows], marker="o", color="#0072B2")
+    axes.set(xlabel="epoch", ylabel="accuracy, %", title=f"{name}, n = {rows[0]['n']:.0f}")
+    axes.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=kind, dpi=150)
 
 
 commands.add(

@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from resnet_viz.training.recipes import recipes
 
 from .commands import Command, commands
 from .options import add_json
+from .output import print_json
 
 FAILED = 1
 _CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "train_part": PARTS, "bf16": ("auto", "on", "off")}
@@ -48,6 +50,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="RUN", help="the run's folder")
     parser.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     add_json(parser)
+    parser.add_argument("--estimate", action="store_true", help="only say what the run would cost here")
     parser.add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
     group = parser.add_argument_group("options that a recipe sets")
     for field in dataclasses.fields(TrainConfig):
@@ -79,6 +82,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from resnet_viz.models import models
 
     models.get(config.model)
+    if arguments.estimate:
+        return _estimate(config, arguments.json)
     if arguments.controlled:
         from .child import run_controlled
 
@@ -91,9 +96,9 @@ def _new(arguments: argparse.Namespace, run: Path) -> TrainConfig:
     from resnet_viz.training.recipes import from_recipe
 
     for name in ("model", "data", "out"):
-        if not getattr(arguments, name):
+        if not getattr(arguments, name) and not (name == "out" and arguments.estimate):
             raise UserError(f"--{name} is missing. Give --model, --data and --out, or --resume RUN.")
-    if (run / layout.CONFIG).exists():
+    if not arguments.estimate and (run / layout.CONFIG).exists():
         raise UserError(f"{run} already holds a run. Go on with --resume {run}, or choose another folder.")
     names = {field.name for field in dataclasses.fields(TrainConfig)} - {"model", "data", "recipe"}
     given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
@@ -102,18 +107,38 @@ def _new(arguments: argparse.Namespace, run: Path) -> TrainConfig:
     return from_recipe(arguments.recipe, arguments.model, arguments.data, **given)
 
 
+def _estimate(config: TrainConfig, as_json: bool) -> int:
+    from resnet_viz.training.estimate import estimate
+
+    found = estimate(config)
+    if as_json:
+        print_json(found.to_dict())
+        return 0
+    memory = "" if found.peak_bytes is None else f", {found.peak_bytes / 1e9:.1f} GB of memory at most"
+    print(f"{found.params:,} parameters, {found.macs / 1e6:.1f} million multiply-adds a picture{memory}")
+    rate = found.batch / found.step_s
+    print(f"{rate:.0f} pictures/s{' in bfloat16' if found.bf16 else ''}: {50_000 / rate:.0f} s per 50,000 pictures")
+    return 0
+
+
 def _print(config: TrainConfig, data: Any, run: Path, as_json: bool) -> int:
     from tqdm import tqdm
 
     from resnet_viz.session.results import finish_card
+    from resnet_viz.training.alive import Pulse
+    from resnet_viz.training.control import RunControl
     from resnet_viz.training.events import Epoch, Failed, Finished, Started, Step, to_json
     from resnet_viz.training.loop import train
 
-    status = 0
+    status, control = 0, RunControl()
     for sentence in data.skipped[:10]:
         print(f"skipped, not readable: {sentence}", file=sys.stderr)
-    with tqdm(unit="step", disable=as_json or not sys.stderr.isatty()) as meter:
-        for event in train(config, data, run):
+    leads = os.environ.get("RANK", "0") == "0"  # torchrun numbers its processes
+    with (
+        Pulse(run, control) if leads else nullcontext(),
+        tqdm(unit="step", disable=as_json or not sys.stderr.isatty()) as meter,
+    ):
+        for event in train(config, data, run, control):
             if as_json:
                 print(to_json(event), flush=True)
             if isinstance(event, Started):
@@ -130,7 +155,7 @@ def _print(config: TrainConfig, data: Any, run: Path, as_json: bool) -> int:
             elif isinstance(event, Failed):
                 print(f"resnet-viz: {event.reason}", file=sys.stderr)
                 status = FAILED
-            elif isinstance(event, Finished) and not event.stopped and os.environ.get("RANK", "0") == "0":
+            elif isinstance(event, Finished) and not event.stopped and leads:
                 card = finish_card(run)
                 if not as_json and "test_error" in card:
                     error, count = 100 * card["test_error"], card["test_pictures"]

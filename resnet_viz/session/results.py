@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import platform
@@ -15,6 +16,7 @@ from resnet_viz.analysis.evaluation import evaluate
 from resnet_viz.core.errors import DataError, UserError
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import Evaluation, Normalization
+from resnet_viz.data.datasets import align
 from resnet_viz.models.checkpoint import load_checkpoint
 from resnet_viz.training import layout, runs
 from resnet_viz.training.config import TrainConfig
@@ -48,6 +50,7 @@ def evaluate_run(
     weights: Path | None = None,
     *,
     split: str = "test",
+    data: str | None = None,
     token: CancelToken = NEVER,
     progress: Callable[[float], None] | None = None,
 ) -> Evaluation:
@@ -57,23 +60,25 @@ def evaluate_run(
         run: the run's folder.
         weights: a file of weights, for example one epoch's; the best ones by default.
         split: ``"test"`` or ``"train"``.
+        data: other data than the run's own.
         token: looked at between batches.
         progress: called with the share done, 0-1.
     """
     config, card = TrainConfig.read(run / layout.CONFIG), read_card(run)
     net, _ = load_checkpoint(weights or run / layout.WEIGHTS, arch=config.model)
-    data = load_part(config, split, token)
-    batch = 250 if data.images.shape[1] <= 64 else 25
+    part = load_part(dataclasses.replace(config, data=data or config.data), split, token)
+    part = align(part, card["classes"]) if data else part
+    batch = 250 if part.images.shape[1] <= 64 else 25
     return evaluate(
         net,
-        data.images,
-        data.labels,
-        data.classes,
+        part.images,
+        part.labels,
+        part.classes,
         card_normalization(card),
         batch=batch,
         token=token,
         progress=progress,
-        skipped=data.skipped,
+        skipped=part.skipped,
     )
 
 

@@ -59,25 +59,32 @@ def train(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken = N
             fit, or the folder cannot be written. What goes wrong later is a ``Failed`` event.
     """
     with joined() as world:
-        trainer = _Trainer(complete(config, data), data, run, world)
-        if not world.leads:
-            for _ in trainer.events(token):
-                pass
-            return
-        log = runs.EventLog(run, trainer.log_bytes)
-        trainer.log = log
-        try:
-            for event in trainer.events(token):
-                log.add(to_json(event))
-                yield event
-        except OutputError as error:  # a full disk: what was written before is whole
-            failed = Failed(str(error))
-            with contextlib.suppress(OutputError):
-                log.add(to_json(failed))
-            yield failed
-        finally:
-            with contextlib.suppress(OutputError):
-                log.close()
+        # the net goes before the process group does: DDP's threads use it
+        yield from _lead(config, data, run, token, world) if world.leads else _follow(config, data, run, token, world)
+
+
+def _follow(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken, world: World) -> Iterator[Event]:
+    for _ in _Trainer(complete(config, data), data, run, world).events(token):
+        pass
+    yield from ()
+
+
+def _lead(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken, world: World) -> Iterator[Event]:
+    trainer = _Trainer(complete(config, data), data, run, world)
+    log = runs.EventLog(run, trainer.log_bytes)
+    trainer.log = log
+    try:
+        for event in trainer.events(token):
+            log.add(to_json(event))
+            yield event
+    except OutputError as error:  # a full disk: what was written before is whole
+        failed = Failed(str(error))
+        with contextlib.suppress(OutputError):
+            log.add(to_json(failed))
+        yield failed
+    finally:
+        with contextlib.suppress(OutputError):
+            log.close()
 
 
 class _Trainer:

@@ -89,5 +89,6 @@ def joined() -> Iterator[World]:
     torch.distributed.init_process_group("nccl" if cuda else "gloo")
     try:
         yield World(rank, size, device)
+        torch.distributed.barrier()  # nobody leaves while another still talks
     finally:
         torch.distributed.destroy_process_group()

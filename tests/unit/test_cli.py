@@ -141,7 +141,7 @@ def test_train_writes_a_run_that_opens(capsys: pytest.CaptureFixture[str], tmp_p
     (tmp_path / "again" / "test").rename(data / "test")
     out = tmp_path / "runs" / "mine"
     words = ["train", "--model", "resnet20", "--data", str(data), "--epochs", "1", "--batch", "3", "--bf16", "off"]
-    assert run([*words, "--val-pictures", "0", "--out", str(out), "--json"]) == 0
+    assert run([*words, "--val-share", "0", "--out", str(out), "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [events[0]["event"], events[-1]["event"]] == ["started", "finished"]
     card = json.loads((out / "card.json").read_text(encoding="utf-8"))

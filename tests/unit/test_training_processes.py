@@ -169,7 +169,7 @@ def test_the_windows_process_obeys_its_commands(folder: Path, tmp_path: Path) ->
     if child.stderr:
         child.stderr.close()
     assert seen[0] == "started" and seen[-1] == "finished" and seen.count("paused") == 2
-    assert runs.read_last(run) is not None and not (run / "pid").exists()
+    assert runs.read_last(run) is not None and not (run / "alive").exists()
     if hasattr(os, "SCHED_IDLE"):
         assert "priority idle" in errors
 
@@ -210,3 +210,39 @@ def test_bad_words_are_one_line_and_status_2(folder: Path, tmp_path: Path, words
     done = subprocess.run(command(*given), env=environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and part in done.stderr and len(done.stderr.splitlines()) == 1
     assert callable(run) and not (tmp_path / "x").exists()
+
+
+def test_accuracy_over_the_kept_epochs(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from resnet_viz.cli.main import run as cli
+
+    run = tmp_path / "run"
+    words = [str(word) for word in options(folder, run, epochs=3)]
+    assert cli(["train", *words, "--keep-epochs", "--json"]) == 0
+    capsys.readouterr()
+    chart = tmp_path / "chart.svg"
+    assert cli(["evaluate", str(run), "--all-epochs", "--json", "--out", str(chart)]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["epoch"] for row in rows] == [1, 2, 3] and all(row["n"] == 30 for row in rows)
+    card = json.loads((run / layout.CARD).read_text())
+    assert 1 - card["test_error"] in [pytest.approx(row["accuracy"], abs=1e-6) for row in rows]
+    assert "<svg" in chart.read_text()
+    assert cli(["evaluate", str(run), "--all-epochs", "--out", str(tmp_path / "chart.doc")]) == 2
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(folder: Path, tmp_path: Path) -> None:
+    from resnet_viz.cli.main import run as cli
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "alive").write_text("1")
+    assert cli(["train", *(str(word) for word in options(folder, tmp_path / "run", epochs=1))]) == 2
+    os.utime(tmp_path / "run" / "alive", (0, 0))  # the pulse of a process that was killed long ago
+    assert cli(["train", *(str(word) for word in options(folder, tmp_path / "run", epochs=1)), "--json"]) == 0
+
+
+def test_what_a_run_would_cost_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    from resnet_viz.cli.main import run as cli
+
+    assert cli(["train", "--model", "resnet20", "--data", "shapes", "--batch", "8", "--estimate", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["params"] == 269_722 and found["macs"] == pytest.approx(40.8e6, rel=0.01)  # He et al.: 0.27 M
+    assert found["step_s"] > 0 and found["batch"] == 8
