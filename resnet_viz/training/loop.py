@@ -24,6 +24,7 @@ from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.data.augment import Augmentation
 from resnet_viz.data.batches import logits_of, normalise
 from resnet_viz.data.datasets import ArraySet
+from resnet_viz.data.splits import split_train_val
 
 from . import layout, runs
 from .config import TrainConfig
@@ -32,7 +33,7 @@ from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Pause
 from .measure import Measure, faster_in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
-from .prepare import complete, first_card, normalization_of, split_indices
+from .prepare import complete, first_card, normalization_of
 from .schedules import learning_rate
 from .world import World, joined
 
@@ -93,7 +94,7 @@ class _Trainer:
     def __init__(self, config: TrainConfig, data: ArraySet, run: Path, world: World) -> None:
         self.config, self.run, self.world = config, run, world
         device = world.device
-        val, part = split_indices(data.labels, config.val_share, config.seed)
+        part, val = split_train_val(data.labels, config.val_share, config.seed)
         self.normalization = normalization_of(config, data.images[part] if len(val) else data.images)
         images = torch.from_numpy(data.images).permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
         labels = torch.from_numpy(data.labels)

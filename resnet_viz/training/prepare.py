@@ -11,7 +11,7 @@ import numpy as np
 
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.token import NEVER, CancelToken
-from resnet_viz.core.types import I64, U8, Normalization
+from resnet_viz.core.types import U8, Normalization
 from resnet_viz.data.datasets import ArraySet, load
 from resnet_viz.data.places import known_sets
 from resnet_viz.data.presets import presets
@@ -46,7 +46,17 @@ def load_part(
     spec = models.get(config.model)
     size = input_size(config)
     kind = "imagenet" if size >= 160 else "square"
-    return load(config.data, split, size=size, channels=spec.in_channels, kind=kind, token=token, progress=progress)
+    return load(
+        config.data,
+        split,
+        size=size,
+        channels=spec.in_channels,
+        kind=kind,
+        token=token,
+        progress=progress,
+        test_share=config.test_share,
+        split_seed=config.seed,
+    )
 
 
 def complete(config: TrainConfig, data: ArraySet) -> TrainConfig:
@@ -83,19 +93,6 @@ def channel_moments(images: U8) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, A
         means.append(mean)
         stds.append(float(np.sqrt(counts @ (levels - mean) ** 2)))
     return np.array(means), np.array(stds)
-
-
-def split_indices(labels: I64, val_share: float, seed: int) -> tuple[I64, I64]:
-    """Return the indices of the validation and the training pictures, drawn by the seed, each in rising order.
-
-    Raises:
-        UserError: if nothing would be left to train on.
-    """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    count = round(val_share * len(labels))
-    if len(labels) - count < 2:
-        raise UserError(f"{len(labels)} pictures leave nothing to train on. Add pictures, or lower val_share.")
-    return np.sort(order[:count]), np.sort(order[count:])
 
 
 def first_card(
@@ -137,7 +134,10 @@ def command_of(config: TrainConfig, run: Path) -> str:
     words += [f"--recipe {config.recipe}"]
     for field in dataclasses.fields(TrainConfig):
         value = getattr(config, field.name)
-        if field.name in ("model", "data", "recipe", "num_classes") or value == getattr(base, field.name):
+        if field.name in ("model", "data", "recipe", "num_classes"):
+            continue
+        # what decides about the result is always said
+        if field.name not in ("epochs", "seed") and value == getattr(base, field.name):
             continue
         name = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):

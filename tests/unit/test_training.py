@@ -200,13 +200,14 @@ def test_every_optimizer_and_schedule_runs(data: ArraySet, tmp_path: Path, optim
 def test_the_optimizer_is_torchs_own(data: ArraySet, tmp_path: Path) -> None:
     """One step of the loop is one step of a loop written by hand."""
     from resnet_viz.data.batches import normalise
+    from resnet_viz.data.splits import split_train_val
     from resnet_viz.models import create
-    from resnet_viz.training.prepare import normalization_of, split_indices
+    from resnet_viz.training.prepare import normalization_of
 
     chosen = config(epochs=1, max_steps=1, pad=0, flip=False, optimizer="adamw", lr=1e-3, schedule="constant")
     list(train(chosen, data, tmp_path))
     net = create("resnet20", seed=0, num_classes=3).to(memory_format=torch.channels_last).train()
-    _, part = split_indices(data.labels, 0.25, 0)
+    part, _ = split_train_val(data.labels, 0.25, 0)
     order = torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:16]
     images = torch.from_numpy(data.images[part]).permute(0, 3, 1, 2)[order]
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=5e-4, fused=True)
@@ -219,14 +220,15 @@ def test_the_optimizer_is_torchs_own(data: ArraySet, tmp_path: Path) -> None:
 def test_recorded_gradients_are_autograds_own(data: ArraySet, tmp_path: Path) -> None:
     """Norms of the first step against torch.autograd.grad on the blocks' outputs."""
     from resnet_viz.data.batches import normalise
+    from resnet_viz.data.splits import split_train_val
     from resnet_viz.models import create
-    from resnet_viz.training.prepare import normalization_of, split_indices
+    from resnet_viz.training.prepare import normalization_of
 
     chosen = config(epochs=1, max_steps=1, pad=0, flip=False)
     events = list(train(chosen, data, tmp_path))
     found = next(event for event in events if isinstance(event, Gradients))
     net = create("resnet20", seed=0, num_classes=3).to(memory_format=torch.channels_last).train()
-    _, part = split_indices(data.labels, 0.25, 0)
+    part, _ = split_train_val(data.labels, 0.25, 0)
     order = torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:16]
     images = torch.from_numpy(data.images[part]).permute(0, 3, 1, 2)[order]
     outs: dict[str, torch.Tensor] = {}
