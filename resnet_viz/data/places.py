@@ -59,7 +59,12 @@ def roots() -> tuple[Path, ...]:
     """
     given = os.environ.get("RESNET_VIZ_DATA")
     beside = assets_dir().parent.parent / "shared" / "data"
-    return (*([Path(given)] if given else []), runs_dir().parent / "data", Path("data"), beside)
+    return (*([Path(given)] if given else []), own_root(), Path("data"), beside)
+
+
+def own_root() -> Path:
+    """Return the user's data folder, in which downloaded data sets are put; one of :func:`roots`."""
+    return runs_dir().parent / "data"
 
 
 def locate(data: str) -> tuple[Path, str]:
@@ -87,7 +92,7 @@ def locate(data: str) -> tuple[Path, str]:
     if Path(data).is_dir():
         return Path(data), key
     raise DataError(
-        f"{known_sets.get(key).title} is not on this machine. Put its folder at {runs_dir().parent / 'data' / key}, "
+        f"{known_sets.get(key).title} is not on this machine. Put its folder at {own_root() / key}, "
         "or name its folder instead of the id."
     )
 
