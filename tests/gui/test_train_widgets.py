@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QWheelEvent
-from PyQt6.QtWidgets import QApplication, QWidget
+from PyQt6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.core.errors import OutputError
@@ -22,6 +24,9 @@ from resnet_viz.gui.widgets import curve_figure
 from resnet_viz.gui.widgets.curve_canvas import nearest_point
 from resnet_viz.gui.widgets.curve_chart import REDRAW_MS, CurveChart
 from resnet_viz.gui.widgets.curve_plan import KINDS, ChartOptions, last_block, make_plan, run_styles, thin
+from resnet_viz.gui.widgets.run_columns import columns, duration
+from resnet_viz.gui.widgets.run_table import RunTable
+from resnet_viz.gui.widgets.run_view import fit_widths
 from resnet_viz.training import events
 from resnet_viz.training.history import RunHistory, read_history
 
@@ -303,3 +308,195 @@ def test_matplotlib_waits_for_the_first_drawing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# --- the table of runs
+
+
+@pytest.fixture
+def table(qtbot: QtBot, runs: list[RunHistory]) -> RunTable:
+    widget = RunTable()
+    widget.set_runs(runs)
+    show(qtbot, widget, 1600, 300)
+    return widget
+
+
+def names(table: RunTable) -> list[str]:
+    return [run.name for run in table.runs()]
+
+
+def click(table: RunTable, qtbot: QtBot, name: str, modifier: Qt.KeyboardModifier) -> None:
+    row = names(table).index(name)
+    spot = table.view.visualRect(table.proxy.index(row, 0)).center()
+    qtbot.mouseClick(table.view.surface(), Qt.MouseButton.LeftButton, modifier, spot)
+
+
+def place(name: str) -> int:
+    return [column.id for column in columns()].index(name)
+
+
+def test_rows_sort_as_numbers_and_unknown_ones_stand_last(table: RunTable, runs: list[RunHistory]) -> None:
+    table.set_runs([replace(runs[0], test_error=0.1), runs[1], replace(runs[2], test_error=0.09), runs[3]])
+    column = place("test_error")
+    table.view.sortByColumn(column, Qt.SortOrder.AscendingOrder)
+    assert names(table)[:2] == ["resnet20-a", "resnet56-a"]
+    table.view.sortByColumn(column, Qt.SortOrder.DescendingOrder)
+    assert names(table)[:2] == ["resnet56-a", "resnet20-a"]
+    table.view.sortByColumn(place("epochs"), Qt.SortOrder.DescendingOrder)
+    assert names(table)[0] == "plain20-a" and names(table)[-1] == "resnet20-a"
+
+
+def test_names_sort_as_people_count(table: RunTable, runs: list[RunHistory]) -> None:
+    table.set_runs([replace(runs[0], name=name, path=Path(name)) for name in ("r110", "r20", "R9", "실행 2", "a")])
+    table.view.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+    assert names(table) == ["a", "R9", "r20", "r110", "실행 2"]
+
+
+def test_a_heading_sorts(table: RunTable, qtbot: QtBot) -> None:
+    header = table.view.header()
+    x = header.sectionViewportPosition(place("epochs")) + 10
+    surface = header.viewport()
+    assert surface is not None
+    qtbot.mouseClick(surface, Qt.MouseButton.LeftButton, pos=QPoint(x, 8))
+    assert names(table)[0] == "resnet20-a"
+
+
+def test_choosing_several_says_which_top_first(table: RunTable, qtbot: QtBot) -> None:
+    seen: list[list[Path]] = []
+    table.chosen.connect(seen.append)
+    click(table, qtbot, "plain56-a", Qt.KeyboardModifier.NoModifier)
+    click(table, qtbot, "resnet56-a", Qt.KeyboardModifier.ControlModifier)
+    assert [[path.name for path in paths] for paths in seen] == [["plain56-a"], ["resnet56-a", "plain56-a"]]
+    qtbot.keyClick(table.view, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert len(table.selected()) == 4
+
+
+def test_new_numbers_keep_selection_and_order(table: RunTable, runs: list[RunHistory]) -> None:
+    table.view.sortByColumn(place("val_error"), Qt.SortOrder.AscendingOrder)
+    table.select([runs[0].path, runs[2].path])
+    seen: list[list[Path]] = []
+    table.chosen.connect(seen.append)
+    before = table.selected()
+    table.update_run(replace(runs[0], step=99))
+    table.set_runs([*runs[:3], replace(runs[3], best_val_error=0.001)])
+    assert set(table.selected()) == set(before) and not seen
+    assert names(table)[0] == "plain20-a"
+    table.set_runs(runs[1:])  # a chosen run is gone
+    assert [path.name for path in table.selected()] == ["resnet20-a"]
+    assert [path.name for path in seen[-1]] == ["resnet20-a"]
+    table.update_run(replace(runs[0], path=Path("new"), name="new"))
+    assert table.model.rowCount() == 4
+
+
+def test_filtering_by_words(table: RunTable, qtbot: QtBot) -> None:
+    qtbot.keyClicks(table.filter, "plain MOMENTUM")
+    assert sorted(names(table)) == ["plain20-a", "plain56-a"]
+    assert "2 of 4" in table.count.text()
+    qtbot.keyClicks(table.filter, " nothing")
+    assert names(table) == [] and table.view.note == "No run matches the filter."
+    table.grab()
+
+
+def test_enter_and_double_click_open_a_run(table: RunTable, qtbot: QtBot, runs: list[RunHistory]) -> None:
+    opened: list[object] = []
+    table.activated_run.connect(opened.append)
+    table.select([runs[1].path])
+    qtbot.keyClick(table.view, Qt.Key.Key_Return)
+    assert opened == [runs[1].path]
+
+
+def test_the_menu_is_the_callers(table: RunTable, runs: list[RunHistory]) -> None:
+    table._on_menu(QPoint(5, 5))  # none without a caller
+    asked: list[list[Path]] = []
+    table.menu = lambda menu, paths: asked.append(paths)
+    table.select([runs[3].path])
+    table._on_menu(QPoint(5, 5))
+    assert asked == [[runs[3].path]]
+    assert not [menu for menu in table.findChildren(QMenu) if menu.isVisible()]
+
+
+def test_as_text(table: RunTable, runs: list[RunHistory], qtbot: QtBot) -> None:
+    table.set_runs([replace(runs[0], name='a|b,"c"', test_error=0.0697), *runs[1:]])
+    rows = list(csv.DictReader(io.StringIO(table.to_csv())))
+    assert rows[0]["run"] == 'a|b,"c"' and rows[0]["test_error_percent"] == "6.97"
+    assert rows[1]["test_error_percent"] == "" and rows[1]["optimizer"] == "momentum"
+    lines = table.to_markdown().splitlines()
+    assert len(lines) == 6 and len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    table.select([runs[1].path])
+    qtbot.keyClick(table.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None and "plain56-a" in clipboard.text() and "plain20-a" not in clipboard.text()
+
+
+@pytest.mark.parametrize("width", [450, 700, 1000, 1600])
+@pytest.mark.parametrize("font", [11, 13, 24])
+def test_columns_fit_the_room(table: RunTable, qapp: QApplication, width: int, font: int) -> None:
+    theme.set_font(qapp, font)
+    theme.apply(qapp, "dark")  # a style sheet hands a new font on only when it is set again
+    table.resize(width, 300)
+    table.fit()
+    shown = table.shown_columns()
+    assert shown[0] == "run" and shown[-1] == "state" and "val_error" in shown
+    total = sum(table.view.columnWidth(place(name)) for name in shown)
+    # run, validation error and state stay whatever the room
+    assert total <= table.view.surface().width() or len(shown) == 3
+    table.grab()
+
+
+def test_columns_that_the_person_chose_stay(table: RunTable) -> None:
+    table.resize(700, 300)
+    table.fit()
+    assert "data" not in table.shown_columns()
+    action = next(action for action in table.column_menu().actions() if action.text() == "Data")
+    action.trigger()
+    assert "data" in table.shown_columns() and table.column_choice() == {"data": True}
+    table.set_column_choice({"val_error": False, "run": False, "what": True})
+    assert "val_error" not in table.shown_columns() and table.shown_columns()[0] == "run"
+    table.column_menu().actions()[-1].trigger()
+    assert table.column_choice() == {}
+
+
+def test_widths() -> None:
+    assert fit_widths([100, 50], [100, 50], [1, 0], [0, 1], [], 300) == {0: 250, 1: 50}
+    assert fit_widths([300, 50], [100, 50], [1, 0], [0, 1], [], 200) == {0: 150, 1: 50}
+    assert fit_widths([100, 50, 70], [100, 50, 70], [0, 0, 0], [0, 1, 2], [2, 1], 160) == {0: 100, 1: 50}
+    assert fit_widths([100], [100], [0], [0], [0], 50) == {}
+
+
+def test_every_state_is_painted(table: RunTable, runs: list[RunHistory], qapp: QApplication) -> None:
+    states = ("new", "running", "paused", "stopped", "failed", "finished")
+    table.set_runs([replace(runs[0], path=Path(state), name=state, state=state) for state in states])  # type: ignore[arg-type]
+    table.set_colours({Path("running"): "#56b4e9"})
+    for scheme in ("dark", "light"):
+        theme.apply(qapp, scheme)  # type: ignore[arg-type]
+        image = table.view.surface().grab().toImage()
+        row = table.view.visualRect(table.proxy.index(1, 0))
+        line = {image.pixelColor(x, row.center().y()).name() for x in range(row.left(), row.left() + 20)}
+        assert "#56b4e9" in line
+        state = table.view.visualRect(table.proxy.index(1, place("state")))
+        bar = {image.pixelColor(x, state.center().y()).name() for x in range(state.left(), state.right())}
+        assert theme.current().accent in bar
+    tip = table.proxy.index(1, place("state")).data(int(Qt.ItemDataRole.ToolTipRole))
+    assert "step 60 of 100 (60 %)" in tip and "900 images/s" in tip
+
+
+def test_times_for_people() -> None:
+    seconds = (math.nan, 0, 0.2, 59.4, 60, 3599, 10_260, 86_400 * 2 + 3600 * 5)
+    assert [duration(value) for value in seconds] == [
+        "",
+        "",
+        "1 s",
+        "59 s",
+        "1 min",
+        "1 h 00 min",
+        "2 h 51 min",
+        "2 d 5 h",
+    ]
+
+
+def test_an_empty_table_says_what_to_do(qtbot: QtBot) -> None:
+    table = RunTable()
+    show(qtbot, table)
+    table.set_runs([])
+    assert "Start" in table.view.note and table.to_markdown().count("\n") == 2
+    table.grab()
