@@ -78,7 +78,7 @@ def test_a_table_names_nothing_that_lies_elsewhere(tmp_path: Path) -> None:
         (("1.5", "-1", "0", "0"), ("-1", "0", "1.5")),
         (("b", "a", "10", "9"), ("10", "9", "a", "b")),
         (("dog", "Cat", "dog", "dog"), ("cat", "dog")),  # a known set's names
-        (("nan", "inf", "nan", "nan"), ("inf", "nan")),
+        (("inf", "10", "9", "9"), ("10", "9", "inf")),  # a name, though Python reads it as a number
     ],
 )
 def test_numbers_by_value_names_by_letters(tmp_path: Path, labels: tuple[str, ...], classes: tuple[str, ...]) -> None:
@@ -100,6 +100,16 @@ def test_how_programs_write_tables(tmp_path: Path, encoding: str, separator: str
     text = text.replace('",', f'"{separator}')
     (folder / "labels.csv").write_bytes(text.encode(encoding))
     assert shown(str(folder / "labels.csv")) == {0: "나무", 1: "꽃"}
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_header(tmp_path: Path) -> None:
+    pictures(tmp_path, 2)
+    path = tmp_path / "l.csv"
+    path.write_bytes('"id", "a ""b"", c"\np0, "x, y"\np1, z\n'.encode("utf-8-sig"))
+    assert shown(str(path)) == {0: "x, y", 1: "z"}
+    path.write_bytes("a,b,c\n".encode("utf-8-sig"))
+    with pytest.raises(DataError, match=r"^l\.csv has the columns a, b, c\."):
+        load(str(path), size=None)
 
 
 def test_more_columns_if_they_can_be_told_apart(tmp_path: Path) -> None:

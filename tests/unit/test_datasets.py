@@ -105,6 +105,34 @@ def test_every_size_is_fitted_antialiased(tmp_path: Path) -> None:
     assert not np.array_equal(whole.images, found.images)
 
 
+@pytest.mark.parametrize(("kind", "size"), [("square", 32), ("imagenet", 224)])
+def test_photographs_of_real_size_do_not_alias(tmp_path: Path, kind: str, size: int) -> None:
+    rows, columns = np.mgrid[:1501, :1903]
+    fine = np.repeat((((rows // 2 + columns // 2) % 2) * 255).astype(np.uint8)[..., None], 3, 2)  # finer than a pixel
+    for name, pixels in (("a", fine), ("b", 255 - fine)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "photo.png")
+    found = load(str(tmp_path), size=size, kind=kind)
+    assert found.images.shape == (2, size, size, 3)
+    # picking single pixels, or interpolating between neighbours, gives black and white: 128
+    assert np.abs(found.images.astype(int) - 127).max() <= 16
+
+
+def test_an_empty_class_in_a_part(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        class_folders(tmp_path / part, ("a", "b"), 1)
+    (tmp_path / "test" / "b" / "0.png").unlink()
+    (tmp_path / "test" / "b" / "notes.txt").write_text("no picture")
+    assert len(load(str(tmp_path), "train", size=None).labels) == 2
+    with pytest.raises(DataError, match=r"class b in .* holds no pictures\. Fill the folder or remove it"):
+        load(str(tmp_path), "test", size=None)
+    (tmp_path / "test" / "b" / "0.png").write_bytes(b"\x89PNG no more")
+    with pytest.raises(DataError, match=r"class b in .* holds no picture that can be read"):
+        load(str(tmp_path), "test", size=32)
+    with pytest.raises(DataError, match=r"only the class a\. Give a folder"):
+        load(str(class_folders(tmp_path / "one", ("a",), 2)), size=None, test_share=0.5)
+
+
 def test_unreadable_pictures_are_left_out_and_listed(tmp_path: Path) -> None:
     class_folders(tmp_path, ("a", "b"), 2)
     (tmp_path / "a" / "0.png").write_bytes((tmp_path / "a" / "0.png").read_bytes()[:500])

@@ -153,7 +153,9 @@ def test_a_server_that_knows_no_ranges(server: Server, tmp_path: Path) -> None:
     data = noise(200_000)
     server.ranges = False
     server.cut_after = [100_000]
-    assert fetch(remote(server, data), tmp_path).read_bytes() == data
+    seen: list[float] = []
+    assert fetch(remote(server, data), tmp_path, progress=seen.append).read_bytes() == data
+    assert len(server.asked) == 2 and seen == sorted(seen)  # from the start again, but no bar goes back
 
 
 def test_another_file_than_the_known_one(server: Server, tmp_path: Path) -> None:
