@@ -38,7 +38,8 @@ def to_maps(value: Tensor) -> F32:
 
     A vector (1, F) becomes (F, 1, 1); tokens (1, T, F) become (F, T, 1).
     """
-    array = value[0].float().cpu().numpy()
+    # PyTorch reorders channels-last memory on all cores, NumPy on one
+    array = value[0].float().cpu().contiguous().numpy()
     if array.ndim == 2:
         array = array.T
     while array.ndim < 3:

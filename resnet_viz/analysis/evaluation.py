@@ -45,8 +45,9 @@ def evaluate(
     if not len(labels):
         raise DataError("There are no pictures to evaluate on. Choose another folder.")
     count = len(classes)
-    if labels.min() < 0 or labels.max() >= count:
-        raise DataError(f"The data set has class {int(labels.max())}, the net has {count} classes. Choose another one.")
+    outside = labels[(labels < 0) | (labels >= count)]
+    if len(outside):
+        raise DataError(f"The data set has class {int(outside[0])}, the net has {count} classes. Choose another one.")
     confusion = np.zeros((count, count), np.int64)
     tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
     done = 0
