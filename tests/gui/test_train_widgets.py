@@ -21,9 +21,14 @@ from pytestqt.qtbot import QtBot
 from resnet_viz.core.errors import OutputError
 from resnet_viz.gui import theme
 from resnet_viz.gui.widgets import curve_figure
+from resnet_viz.gui.widgets.block_bars import BlockBars, log_range, ticks
+from resnet_viz.gui.widgets.confusion_matrix import most_confused, row_shares
+from resnet_viz.gui.widgets.confusion_view import ConfusionView
 from resnet_viz.gui.widgets.curve_canvas import nearest_point
 from resnet_viz.gui.widgets.curve_chart import REDRAW_MS, CurveChart
 from resnet_viz.gui.widgets.curve_plan import KINDS, ChartOptions, last_block, make_plan, run_styles, thin
+from resnet_viz.gui.widgets.gallery_view import MOST_PX, Answered
+from resnet_viz.gui.widgets.picture_gallery import PictureGallery
 from resnet_viz.gui.widgets.run_columns import columns, duration
 from resnet_viz.gui.widgets.run_table import RunTable
 from resnet_viz.gui.widgets.run_view import fit_widths
@@ -500,3 +505,267 @@ def test_an_empty_table_says_what_to_do(qtbot: QtBot) -> None:
     table.set_runs([])
     assert "Start" in table.view.note and table.to_markdown().count("\n") == 2
     table.grab()
+
+
+# --- norms per block
+
+
+@pytest.fixture
+def bars(qtbot: QtBot) -> BlockBars:
+    widget = BlockBars()
+    widget.set_norms(BLOCKS, [100.0, 1.0, 0.0, math.nan, 0.02], True)
+    show(qtbot, widget, 300, 140)
+    return widget
+
+
+def test_bars_are_as_high_as_the_logarithm(bars: BlockBars) -> None:
+    assert bars.exponents() == (-2, 2)
+    whole, half = bars.bar_rect(0).height(), bars.bar_rect(1).height()
+    assert half == pytest.approx(whole / 2)
+    assert bars.bar_rect(4).height() == pytest.approx(whole * math.log10(2) / 4)
+    assert bars.bar_rect(2).isEmpty() and bars.bar_rect(3).isEmpty()
+    image = bars.grab().toImage()
+    assert image.pixelColor(bars.bar_rect(0).center().toPoint()).name() == theme.DARK.plain.lower()
+    bars.set_norms(BLOCKS, [1.0] * 5, False)
+    image = bars.grab().toImage()
+    assert image.pixelColor(bars.bar_rect(0).center().toPoint()).name() == theme.DARK.residual.lower()
+
+
+def test_bars_are_read_by_mouse_and_keys(bars: BlockBars, qtbot: QtBot) -> None:
+    clicked: list[str] = []
+    bars.block_clicked.connect(clicked.append)
+    qtbot.mouseMove(bars, bars.bar_rect(1).center().toPoint() - QPoint(2, 2))
+    qtbot.mouseMove(bars, bars.bar_rect(1).center().toPoint())
+    assert bars.reading() == "layer1.0: 1"
+    qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=bars.bar_rect(0).center().toPoint())
+    qtbot.keyClick(bars, Qt.Key.Key_Right)
+    qtbot.keyClick(bars, Qt.Key.Key_Right)
+    assert "vanished" in bars.reading() and bars.accessibleDescription() == bars.reading()
+    qtbot.keyClick(bars, Qt.Key.Key_Right)
+    assert "no number" in bars.reading()
+    qtbot.keyClick(bars, Qt.Key.Key_End)
+    qtbot.keyClick(bars, Qt.Key.Key_Return)
+    assert clicked == ["stem", "fc"]
+
+
+def test_bars_of_one_scale_and_none(bars: BlockBars) -> None:
+    bars.set_norms(("a",), [5.0], exponents=(-4, 4))
+    assert bars.exponents() == (-4, 4)
+    bars.clear()
+    assert bars.reading() == ""
+    bars.grab()
+    with pytest.raises(ValueError, match="1 blocks, 2 norms"):
+        bars.set_norms(("a",), [1.0, 2.0])
+
+
+def test_ends_and_ticks_of_a_log_axis() -> None:
+    assert log_range(np.array([0.0, math.nan])) == (-1, 0)
+    assert log_range(np.array([1.0, 1.0])) == (-1, 0)
+    assert log_range(np.array([3.0, 500.0])) == (0, 3)
+    assert ticks(-2, 2, 5) == [0.01, 0.1, 1, 10, 100]
+    assert ticks(-9, 9, 4) == pytest.approx([1e-9, 1e-3, 1e3, 1e9])
+
+
+# --- confusion
+
+COUNTS = np.array([[90, 10, 0], [6, 94, 0], [0, 1, 9]], np.int64)
+ANIMALS = ("cat", "dog", "<frog & co>")
+
+
+@pytest.fixture
+def confusion(qtbot: QtBot) -> ConfusionView:
+    widget = ConfusionView()
+    widget.set_counts(COUNTS, ANIMALS)
+    show(qtbot, widget, 320, 360)
+    return widget
+
+
+def test_cells_are_read_and_clicked(confusion: ConfusionView, qtbot: QtBot) -> None:
+    matrix, clicked = confusion.matrix, []
+    confusion.cell_clicked.connect(lambda true, answer: clicked.append((true, answer)))
+    spot = matrix.cell_rect(0, 1).center().toPoint()
+    qtbot.mouseMove(matrix, spot - QPoint(2, 2))
+    qtbot.mouseMove(matrix, spot)
+    assert matrix.reading() == "cat taken for dog: 10 of 100 (10.0 %)"
+    qtbot.mouseClick(matrix, Qt.MouseButton.LeftButton, pos=spot)
+    qtbot.keyClick(matrix, Qt.Key.Key_Down)
+    assert matrix.reading() == "dog: 94 of 100 right (94.0 %)" == matrix.accessibleDescription()
+    qtbot.keyClick(matrix, Qt.Key.Key_Return)
+    qtbot.keyClick(matrix, Qt.Key.Key_Right)
+    qtbot.keyClick(matrix, Qt.Key.Key_Right)
+    assert clicked == [(0, 1), (1, 1)] and "of 100 (0.0 %)" in matrix.reading()
+
+
+def test_colours_are_shares_of_the_row(confusion: ConfusionView) -> None:
+    from resnet_viz.analysis.colormap import lut32
+
+    image = confusion.matrix.grab().toImage()
+    for true, answer in ((0, 0), (0, 1), (2, 2), (2, 0)):
+        corner = confusion.matrix.cell_rect(true, answer).topLeft().toPoint() + QPoint(4, 4)
+        share = COUNTS[true, answer] / COUNTS[true].sum()
+        assert image.pixel(corner) == int(lut32("viridis")[round(float(255 * share))])
+
+
+def test_the_worst_pair_is_named(confusion: ConfusionView) -> None:
+    assert most_confused(COUNTS) == (0, 1, 0.08)
+    assert "cat ↔ dog, 8.0 %" in confusion.sentence.text()
+    asked: list[tuple[int, int]] = []
+    confusion.wrong_ones_wanted.connect(lambda true, answer: asked.append((true, answer)))
+    confusion.sentence.linkActivated.emit("#")
+    assert asked == [(0, 1)]
+    confusion.set_counts(np.array([[1, 0, 9], [0, 1, 0], [0, 0, 0]], np.int64), ANIMALS)
+    assert "&lt;frog &amp; co>" in confusion.sentence.text()
+    confusion.matrix._point((2, 2))
+    assert confusion.matrix.reading().endswith("no pictures")
+    confusion.grab()
+    confusion.set_counts(np.diag([3, 4]), ANIMALS)
+    assert "No picture" in confusion.sentence.text()
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 24, 25, 100])
+@pytest.mark.parametrize("size", [(180, 200), (320, 360), (900, 700)])
+def test_matrices_of_all_sizes(qtbot: QtBot, qapp: QApplication, count: int, size: tuple[int, int]) -> None:
+    widget = ConfusionView()
+    counts = np.random.default_rng(0).integers(0, 9, (count, count))
+    widget.set_counts(counts, [f"a class with a rather long name {i}" for i in range(count)])
+    show(qtbot, widget, *size)
+    for scheme in ("dark", "light"):
+        theme.apply(qapp, scheme)  # type: ignore[arg-type]
+        widget.grab()
+    matrix = widget.matrix
+    cell = matrix.cell_rect(count - 1, count - 1)
+    assert matrix.rect().contains(cell.toAlignedRect().adjusted(1, 1, -1, -1))
+    qtbot.mouseClick(matrix, Qt.MouseButton.LeftButton, pos=cell.center().toPoint())
+    assert str(counts[-1, -1]) in matrix.reading()
+
+
+def test_no_matrix_and_a_wrong_one(confusion: ConfusionView) -> None:
+    confusion.matrix._point((2, 2))
+    confusion.set_counts(None, ())
+    assert confusion.matrix.reading() == "" and not confusion.sentence.isVisible()
+    confusion.grab()
+    with pytest.raises(ValueError, match="square"):
+        confusion.set_counts(np.zeros((2, 3), np.int64), ())
+
+
+def test_rows_without_pictures_have_no_share() -> None:
+    shares = row_shares(np.array([[0, 0], [1, 3]]))
+    assert np.isnan(shares[0]).all() and shares[1].tolist() == [0.25, 0.75]
+    assert most_confused(np.zeros((3, 3), np.int64)) is None and most_confused(np.ones((1, 1), np.int64)) is None
+
+
+# --- pictures
+
+
+@pytest.fixture
+def gallery(qtbot: QtBot) -> PictureGallery:
+    widget = PictureGallery()
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (10_000, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(10_000) % 3
+    answers = np.where(np.arange(10_000) % 5 == 0, 0, labels)
+    widget.set_pictures(Answered(images, labels, answers, np.full(10_000, 0.871, np.float32), ANIMALS))
+    show(qtbot, widget, 620, 400)
+    return widget
+
+
+def test_ten_thousand_pictures_paint_only_what_is_in_view(
+    gallery: PictureGallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from resnet_viz.gui.widgets import gallery_view
+
+    painted: list[int] = []
+    real = gallery_view.from_rgb
+    monkeypatch.setattr(gallery_view, "from_rgb", lambda pixels: painted.append(1) or real(pixels))
+    for value in (0, 100_000, gallery.view.verticalScrollBar().maximum()):
+        painted.clear()
+        gallery.view.verticalScrollBar().setValue(value)
+        gallery.view.viewport().grab()
+        assert 4 <= len(painted) <= 60
+    assert gallery.view.visible()[-1] == 9999
+
+
+def test_titles_say_right_or_wrong(gallery: PictureGallery) -> None:
+    data = gallery.view._data
+    assert data is not None
+    assert data.title(1) == ("", "✓ dog 87 %") and data.title(10) == ("✗ dog →", "cat 87 %")
+    assert gallery.view.reading(10) == "Picture 10: dog, taken for cat, 87.1 % sure"
+    assert "1,333 of 10,000 wrong (13.33 %)" in gallery.count.text()
+    image = gallery.view.viewport().grab().toImage()
+    colours = {image.pixelColor(x, y).name() for x in range(0, 600, 1) for y in (5, 6, 7)}
+    assert theme.DARK.ok in colours
+
+
+def test_only_the_wrong_ones(gallery: PictureGallery, qtbot: QtBot) -> None:
+    qtbot.mouseClick(gallery.only_wrong, Qt.MouseButton.LeftButton, pos=QPoint(8, gallery.only_wrong.height() // 2))
+    shown = gallery.shown()
+    assert len(shown) == 1333 and shown[0] == 5
+    picked: list[int] = []
+    gallery.picked.connect(picked.append)
+    qtbot.mouseClick(gallery.view.viewport(), Qt.MouseButton.LeftButton, pos=gallery.view.cell_rect(2).center())
+    assert picked == [int(shown[2])]
+    gallery.set_only_wrong(False)
+    assert gallery.view.current() == shown[2]  # what was chosen stays chosen
+
+
+def test_a_cell_of_the_confusion_matrix(gallery: PictureGallery, qtbot: QtBot) -> None:
+    gallery.set_pair((1, 0))
+    assert gallery.pair() == (1, 0) and "dog → cat" in gallery.pair_button.text()
+    data = gallery.view._data
+    assert data is not None and len(gallery.shown())
+    assert (data.truth[gallery.shown()] == 1).all() and (data.answers[gallery.shown()] == 0).all()
+    qtbot.mouseClick(gallery.pair_button, Qt.MouseButton.LeftButton)
+    assert gallery.pair() is None and len(gallery.shown()) == 10_000
+    gallery.set_pair((0, 2))
+    assert "No picture of cat" in gallery.view.note
+    gallery.grab()
+
+
+def test_keys_walk_through_the_pictures(gallery: PictureGallery, qtbot: QtBot) -> None:
+    view = gallery.view
+    picked: list[int] = []
+    gallery.picked.connect(picked.append)
+    keys = Qt.Key
+    columns = next(place for place in range(1, 99) if view.cell_rect(place).top() > view.cell_rect(0).top())
+    for key in (keys.Key_Right, keys.Key_Down, keys.Key_Left, keys.Key_Up, keys.Key_Up, keys.Key_PageDown):
+        qtbot.keyClick(view, key)
+    assert view.current() % columns == 0 and view.current() >= columns
+    qtbot.keyClick(view, keys.Key_End)
+    assert view.current() == 9999 and 9999 in view.visible()
+    assert view.accessibleDescription().startswith("Picture 9999")
+    qtbot.keyClick(view, keys.Key_Return)
+    qtbot.keyClick(view, keys.Key_Home)
+    assert view.current() == 0 and picked == [9999]
+
+
+def test_size_of_the_pictures(gallery: PictureGallery, qtbot: QtBot) -> None:
+    view, before = gallery.view, gallery.view.side()
+    qtbot.keyClicks(view, "+")
+    assert view.side() > before
+    qtbot.keyClicks(view, "0")
+    assert view.side() == before
+    view.set_side(10_000)
+    assert view.side() == MOST_PX
+    gallery.grab()
+
+
+@pytest.mark.parametrize("shape", [(3, 28, 28, 1), (3, 224, 224, 3), (3, 10, 300, 3), (0, 32, 32, 3)])
+def test_pictures_of_all_shapes(qtbot: QtBot, qapp: QApplication, shape: tuple[int, ...]) -> None:
+    gallery = PictureGallery()
+    labels, probs = np.zeros(shape[0], np.int64), np.ones(shape[0], np.float32)
+    gallery.set_pictures(Answered(np.full(shape, 200, np.uint8), labels, labels + 7, probs, ()))
+    show(qtbot, gallery, 300, 300)
+    for scheme in ("dark", "light"):
+        theme.apply(qapp, scheme)  # type: ignore[arg-type]
+        gallery.grab()
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Return, Qt.Key.Key_Down):
+        qtbot.keyClick(gallery.view, key)
+
+
+def test_no_pictures_and_wrong_ones(qtbot: QtBot, gallery: PictureGallery) -> None:
+    gallery.set_pictures(None)
+    assert "appear" in gallery.view.note and len(gallery.shown()) == 0 and gallery.view.current() == -1
+    gallery.grab()
+    none = np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match="2 classes"):
+        Answered(np.zeros((3, 8, 8, 3), np.uint8), none, none, np.zeros(2, np.float32), ())
