@@ -104,8 +104,5 @@ class _KernelGrid(FeatureGrid):
         self.set_options(GridOptions(colormap="signed"))
         self.set_activation(Activation(layer, 0, values), channel_stats(values))
         if words is not None:
-            self._coloured = words
-            self._restack()
-            self._frame = None
-            self._update()
+            self.set_pictures(words)
         self.setAccessibleName(_tr("Convolution kernels"))
