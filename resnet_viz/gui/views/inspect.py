@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from PyQt6.QtCore import QCoreApplication, Qt, QTimer, pyqtSignal
-from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtCore import QCoreApplication, QTimer, pyqtSignal
+from PyQt6.QtWidgets import QWidget
 
 from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
 from resnet_viz.gui.context import Context
-from resnet_viz.gui.widgets.banner import Banner, Kind
-from resnet_viz.gui.widgets.channel_inspector import ChannelInspector
-from resnet_viz.gui.widgets.confidences import Confidences
-from resnet_viz.gui.widgets.film_strip import FilmStrip
-from resnet_viz.gui.widgets.layer_tree import LayerTree
-from resnet_viz.gui.widgets.network_map import NetworkMap
-from resnet_viz.gui.widgets.picture_panel import PicturePanel
 from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, Looked
 
-from .inspect_center import InspectCenter
+from .inspect_logic import block_with_skip, channel_sentence, default_layer, introduction, neighbour, spans_decades
+from .inspect_panels import InspectPanels
 from .registry import ViewSpec, views
 
 TOP_CLASSES = 10
@@ -29,7 +21,7 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("Inspect", text)
 
 
-class InspectView(QWidget):
+class InspectView(InspectPanels):
     """Everything about one net and one picture.
 
     It holds the choices (net, picture, crop, layer, channel, pins), turns them into frozen
@@ -69,62 +61,18 @@ class InspectView(QWidget):
         self._around.setSingleShot(True)
         self._around.setInterval(40)
         self._around.timeout.connect(self._show_selection)
+        # fading the confidences means painting, which would take a core from the pass that replaces them
+        self._stale = QTimer(self)
+        self._stale.setSingleShot(True)
+        self._stale.setInterval(40)
+        self._stale.timeout.connect(lambda: self.confidences.set_stale(True))
         self._after = QTimer(self)
         self._after.setSingleShot(True)
         self._after.setInterval(0)
         self._after.timeout.connect(self._show_rest)
         # by layer name and shape, so that pins outlive a change of picture and of net
         self._pins: dict[tuple[str, tuple[int, ...]], frozenset[int]] = {}
-
-        self.map = NetworkMap()
-        self.tree = LayerTree()
-        self.center = InspectCenter()
-        self.picture = PicturePanel()
-        self.confidences = Confidences()
-        self.inspector = ChannelInspector()
-        self.banner = Banner()
-        self.strip = FilmStrip()
-        self.strip.hide()
-        self._lay_out()
         self._connect()
-
-    # ---- assembling ----
-
-    def _lay_out(self) -> None:
-        right = QWidget()
-        column = QVBoxLayout(right)
-        column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(16)
-        column.addWidget(self.picture)
-        column.addWidget(self.confidences)
-        column.addWidget(self.inspector)
-        column.addStretch(1)
-        scroll = self._scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(right)
-        scroll.setMinimumWidth(308)
-
-        self.columns = QSplitter(Qt.Orientation.Horizontal)
-        self.columns.setObjectName("inspect-columns")
-        self.columns.setChildrenCollapsible(False)
-        for widget, stretch in ((self.tree, 0), (self.center, 1), (scroll, 0)):
-            self.columns.addWidget(widget)
-            self.columns.setStretchFactor(self.columns.count() - 1, stretch)
-        self.columns.setSizes([230, 700, 350])
-        self.rows = QSplitter(Qt.Orientation.Vertical)
-        self.rows.setObjectName("inspect-rows")
-        self.rows.setChildrenCollapsible(False)
-        self.rows.addWidget(self.map)
-        self.rows.addWidget(self.columns)
-        self.rows.setStretchFactor(1, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.banner)
-        layout.addWidget(self.rows, 1)
-        layout.addWidget(self.strip)
 
     def _connect(self) -> None:
         self.map.layer_selected.connect(self.select_layer)
@@ -162,25 +110,10 @@ class InspectView(QWidget):
 
     def _introduce(self, card: ModelCard) -> None:
         """Say in the banner what a person must know of a net, and offer what can be done about it."""
-        twin = f"plain{card.depth}"
-        ambiguous = [warning for warning in card.warnings if f"--arch {twin}" in warning]
-        texts = [warning for warning in card.warnings if warning not in ambiguous]
-        kind: Kind = "warn" if texts else "info"
-        actions = []
-        if not card.normalization_known:
-            texts.append(
-                _tr(
-                    "The file does not say which mean and standard deviation this net was trained with. "
-                    "Choose them beside the picture."
-                )
-            )
-        if ambiguous:
-            texts.append(_tr("A plain net has the same weights; the file does not say which of the two it is."))
-            actions.append((_tr("It is the plain net"), lambda: self.arch_chosen.emit(twin)))
-        if "untrained" in card.extra:
-            texts.append(_tr("These weights are random: what the net believes means nothing yet."))
-        if texts:
-            self.banner.show_message(" ".join(texts), kind, actions)
+        text, warns, twin = introduction(card)
+        if text:
+            actions = [(_tr("It is the plain net"), lambda: self.arch_chosen.emit(twin))] if twin else []
+            self.banner.show_message(text, "warn" if warns else "info", actions)
 
     def set_picture(self, image: ImageInput) -> None:
         """Show another picture to the net; net, layer, channel and pins stay."""
@@ -229,23 +162,16 @@ class InspectView(QWidget):
         """Go ``step`` layers towards the output, in forward order, without the containers."""
         if self.card is None:
             return
-        names = [layer.name for layer in self.card.layers if not layer.container]
-        if self.layer in names:
-            at = names.index(self.layer) + step
-        else:  # on a container: its first or last layer is the neighbour
-            at = next((i for i, name in enumerate(names) if name.startswith(f"{self.layer}.")), 0)
-        if 0 <= at < len(names):
-            self.select_layer(names[at])
+        name = neighbour(self.card, self.layer, step)
+        if name is not None:
+            self.select_layer(name)
 
     def select_channel(self, channel: int) -> None:
         """Look closer at one channel."""
         self.channel = channel
         self.center.grid.set_selected(channel)
         self._show_channel()
-        QTimer.singleShot(0, self._reveal_inspector)  # it has its place only after the layout
-
-    def _reveal_inspector(self) -> None:
-        self._scroll.ensureWidgetVisible(self.inspector, 0, 8)
+        QTimer.singleShot(0, self.reveal_inspector)  # it has its place only after the layout
 
     def toggle_pin(self, channel: int) -> None:
         """Pin a channel of this layer, or take its pin away."""
@@ -316,7 +242,7 @@ class InspectView(QWidget):
         if look is None:
             return
         self.center.grid.set_busy(True)
-        self.confidences.set_stale(True)
+        self._stale.start()
         self._waiting.add("look")
         self._context.nets.ask("look", look)
 
@@ -325,13 +251,7 @@ class InspectView(QWidget):
         return self.looked is not None and not self._waiting
 
     def _block_with_skip(self) -> str | None:
-        if self.card is None or not self.layer:
-            return None
-        name = self.card.layer(self.layer).block
-        for block in self.card.blocks:
-            if block.name == name and block.add:
-                return block.name
-        return None
+        return block_with_skip(self.card, self.layer) if self.card is not None and self.layer else None
 
     # ---- showing ----
 
@@ -372,10 +292,12 @@ class InspectView(QWidget):
             # logits are no activations, and their size would leave all blocks dark
             heads = {block.name for block in self.card.blocks if block.kind == "head"}
             values = {name: value for name, value in looked.energies.items() if name not in heads}
-            self.map.set_values(values, _tr("mean |activation|"), log=_spans_decades(values))
+            self.map.set_values(values, _tr("mean |activation|"), log=spans_decades(values))
         if looked.prediction is not None:
             self.confidences.set_prediction(looked.prediction)
-        self.confidences.set_stale(False)
+        if "look" not in self._waiting:
+            self._stale.stop()
+            self.confidences.set_stale(False)
         self.picture.set_net_view(looked.net_view)
         self.map.set_input(looked.net_view)
         self._show_channel()
@@ -396,29 +318,9 @@ class InspectView(QWidget):
         activation, stats = shown
         self.inspector.set_channel(activation, stats, self.channel, self.looked.net_view, grid.options())
         self.center.microscope.set_channel(self.channel)
-        self.center.set_hint(self._channel_sentence(stats))
-        self._show_overlay()
-
-    def _channel_sentence(self, stats: ChannelStats) -> str:
         field = self.card.layer(self.layer).receptive_field if self.card else None
-        if field is None:
-            sees = ""
-        elif field.whole:
-            sees = _tr("sees the whole picture")
-        else:
-            sees = _tr("each position sees {0} × {1} pixels (yellow box on the picture)").format(
-                field.size_y, field.size_x
-            )
-        if stats.dead[self.channel]:
-            state = _tr("zero everywhere: dead for this picture")
-        else:
-            state = _tr("not zero at {0:.0f} % of positions").format(100 * (1 - stats.zeros[self.channel]))
-        first = ", ".join(part for part in (sees, state) if part)
-        return "<b>{}</b> {}. {}".format(
-            _tr("Channel {0}:").format(self.channel),
-            first,
-            _tr("Click a channel for its histogram, hover for values, Ctrl-click to pin."),
-        )
+        self.center.set_hint(channel_sentence(self.channel, field, stats))
+        self._show_overlay()
 
     def _show_overlay(self) -> None:
         shown = self._activation()
@@ -435,21 +337,6 @@ class InspectView(QWidget):
         field = self.card.layer(self.layer).receptive_field
         self.picture.set_receptive_field(field.box(hover.row, hover.column) if field else None)
         self.inspector.set_position(hover)
-
-
-def _spans_decades(values: Mapping[str, float]) -> bool:
-    """Whether a linear scale would show one block and leave the others dark, as in untrained deep nets."""
-    positive = [value for value in values.values() if 0 < value < float("inf")]
-    return bool(positive) and max(positive) > 300 * min(positive)
-
-
-def default_layer(card: ModelCard) -> str:
-    """Return the layer to show first: the first residual block's output, else the first block's."""
-    for kinds in (("residual", "plain"), ("conv", "stem"), ()):
-        for block in card.blocks:
-            if block.kind in kinds or not kinds:
-                return block.out
-    return card.layers[0].name
 
 
 views.add("inspect", ViewSpec("inspect", lambda: _tr("Inspect"), InspectView))

@@ -1,0 +1,89 @@
+"""What the Inspect workspace says and shows, as functions of what is known; no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PyQt6.QtCore import QCoreApplication
+
+from resnet_viz.core.types import ChannelStats, ModelCard, ReceptiveField
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Inspect", text)
+
+
+def introduction(card: ModelCard) -> tuple[str, bool, str]:
+    """Return what a person must know of a net.
+
+    Returns:
+        The sentences, empty where there is nothing to say; whether one of them is a warning; and
+        the plain net that it might be just as well, empty where that is certain.
+    """
+    twin = f"plain{card.depth}"
+    ambiguous = [warning for warning in card.warnings if f"--arch {twin}" in warning]
+    texts = [warning for warning in card.warnings if warning not in ambiguous]
+    warns = bool(texts)
+    if not card.normalization_known:
+        texts.append(
+            _tr(
+                "The file does not say which mean and standard deviation this net was trained with. "
+                "Choose them beside the picture."
+            )
+        )
+    if ambiguous:
+        texts.append(_tr("A plain net has the same weights; the file does not say which of the two it is."))
+    if "untrained" in card.extra:
+        texts.append(_tr("These weights are random: what the net believes means nothing yet."))
+    return " ".join(texts), warns, twin if ambiguous else ""
+
+
+def channel_sentence(channel: int, field: ReceptiveField | None, stats: ChannelStats) -> str:
+    """Return one channel in words, as rich text: what it sees and how much of it is not zero."""
+    if field is None:
+        sees = ""
+    elif field.whole:
+        sees = _tr("sees the whole picture")
+    else:
+        sees = _tr("each position sees {0} × {1} pixels (yellow box on the picture)").format(field.size_y, field.size_x)
+    if stats.dead[channel]:
+        state = _tr("zero everywhere: dead for this picture")
+    else:
+        state = _tr("not zero at {0:.0f} % of positions").format(100 * (1 - stats.zeros[channel]))
+    first = ", ".join(part for part in (sees, state) if part)
+    return "<b>{}</b> {}. {}".format(
+        _tr("Channel {0}:").format(channel),
+        first,
+        _tr("Click a channel for its histogram, hover for values, Ctrl-click to pin."),
+    )
+
+
+def spans_decades(values: Mapping[str, float]) -> bool:
+    """Return whether a linear scale would show one block and leave the others dark, as in untrained deep nets."""
+    positive = [value for value in values.values() if 0 < value < float("inf")]
+    return bool(positive) and max(positive) > 300 * min(positive)
+
+
+def default_layer(card: ModelCard) -> str:
+    """Return the layer to show first: the first residual block's output, else the first block's."""
+    for kinds in (("residual", "plain"), ("conv", "stem"), ()):
+        for block in card.blocks:
+            if block.kind in kinds or not kinds:
+                return block.out
+    return card.layers[0].name
+
+
+def block_with_skip(card: ModelCard, layer: str) -> str | None:
+    """Return the block that a layer belongs to if it has a skip connection, else None."""
+    name = card.layer(layer).block
+    return next((block.name for block in card.blocks if block.name == name and block.add), None)
+
+
+def neighbour(card: ModelCard, layer: str, step: int) -> str | None:
+    """Return the layer ``step`` further towards the output, containers left out; None beyond the ends."""
+    names = [one.name for one in card.layers if not one.container]
+    if layer in names:
+        at = names.index(layer) + step
+    else:  # on a container: its first layer is the neighbour
+        at = next((i for i, name in enumerate(names) if name.startswith(f"{layer}.")), 0)
+    return names[at] if 0 <= at < len(names) else None
