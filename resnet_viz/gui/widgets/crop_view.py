@@ -11,6 +11,7 @@ from resnet_viz.gui import theme
 
 from .crop_geometry import Grip, dragged, grip_at, moved, scaled
 from .images_qt import from_rgb
+from .overlay_scale import Scale, paint_scale
 
 FIELD = "#f7c948"
 MOST_HEIGHT_PX = 160
@@ -40,7 +41,7 @@ class CropView(QWidget):
         self._box: CropBox | None = None
         self._movable = True
         self._field: CropBox | None = None
-        self._overlay: tuple[QImage, CropBox] | None = None
+        self._overlay: tuple[QImage, CropBox, Scale] | None = None
         self._grip: Grip = ""
         self._last = QPointF()
         self._due = QTimer(self)
@@ -80,8 +81,8 @@ class CropView(QWidget):
         self._field = box
         self.update()
 
-    def set_overlay(self, overlay: tuple[QImage, CropBox] | None) -> None:
-        """Lay a coloured map over a part of the original."""
+    def set_overlay(self, overlay: tuple[QImage, CropBox, Scale] | None) -> None:
+        """Lay a coloured map over a part of the original, with its scale at the lower edge."""
         self._overlay = overlay
         self.update()
 
@@ -146,7 +147,7 @@ class CropView(QWidget):
             ):
                 painter.fillRect(outside, shade)
         if self._overlay is not None:
-            image, place = self._overlay
+            image, place, _ = self._overlay
             painter.setOpacity(0.6)
             painter.drawImage(self._to_widget(place), image)
             painter.setOpacity(1.0)
@@ -155,6 +156,9 @@ class CropView(QWidget):
         if self._field is not None:
             painter.setClipRect(target)
             _outline(painter, self._to_widget(self._field), FIELD)
+            painter.setClipping(False)
+        if self._overlay is not None:
+            paint_scale(painter, target.toRect(), self._overlay[2])
 
     def _paint_box(self, painter: QPainter, box: QRectF) -> None:
         _outline(painter, box, theme.current().accent if self.hasFocus() else "#ffffff")

@@ -13,6 +13,7 @@ from resnet_viz.data.transforms import crop_box, resampling, to_original
 from .crop_view import CropView, NetView
 from .images_qt import from_values
 from .normalization_picker import NormalizationPicker
+from .overlay_scale import Scale
 
 
 def _tr(text: str) -> str:
@@ -129,7 +130,7 @@ class PicturePanel(QWidget):
         image = from_values(values, low, high, "viridis")
         whole = self._on_original(CropBox(0, 0, self._size, self._size))
         self.net_view.set_overlay(image)
-        self.crop.set_overlay((image, whole))
+        self.crop.set_overlay((image, whole, Scale(low, high, "viridis")))
 
     def _on_original(self, box: CropBox) -> CropBox:
         assert self._image is not None
