@@ -14,7 +14,7 @@ from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from resnet_viz.gui import theme
 
 from .color_bar import number
-from .curve_figure import power
+from .curve_axes import power
 
 F64 = NDArray[np.float64]
 

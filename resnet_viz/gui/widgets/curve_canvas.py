@@ -217,7 +217,7 @@ class CurveCanvas(QWidget):
         line, spot = self._drawn.plan.lines[self._at[0]], self.spot(*self._at)
         if math.isnan(spot.x()) or math.isnan(spot.y()):
             return
-        _, top, _, bottom = self._drawn.area
+        top, bottom = self._drawn.area.top(), self._drawn.area.bottom()
         painter.setPen(QPen(QColor(colours.muted), 1, Qt.PenStyle.DotLine))
         painter.drawLine(QPointF(spot.x(), top), QPointF(spot.x(), bottom))
         painter.setPen(QPen(QColor(colours.window), 2))

@@ -1,28 +1,26 @@
 """Curves of one or more runs: error, loss, learning rate and gradient norms.
 
-A thread draws, at most five times a second, so that neither matplotlib's import nor a drawing
-holds the window up; the readout under the mouse is painted over the finished picture.
+A drawing takes a few milliseconds and happens at most five times a second; the readout under
+the mouse is painted over the finished picture.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from PyQt6.QtCore import QCoreApplication, QEvent, QPointF, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QHideEvent, QImage, QResizeEvent, QShowEvent
-from PyQt6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtCore import QCoreApplication, QEvent, QPointF, QSize, QTimer, pyqtSignal
+from PyQt6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PyQt6.QtWidgets import QButtonGroup, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from resnet_viz.gui import theme
 from resnet_viz.training.history import RunHistory
 
 from . import curve_figure
 from .curve_canvas import CurveCanvas
-from .curve_plan import KINDS, ChartOptions, Kind, Plan, kind_titles, make_plan
+from .curve_plan import KINDS, ChartOptions, Kind, Plan, kind_titles, make_plan, run_styles
+from .flow_layout import FlowLayout
 
 REDRAW_MS = 200
 
@@ -41,23 +39,20 @@ class CurveChart(QWidget):
 
     kind_changed = pyqtSignal(str)
     save_requested = pyqtSignal()
-    _crossed = pyqtSignal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runs: tuple[RunHistory, ...] = ()
         self._options = ChartOptions()
-        self._wanted, self._drawing = False, False
+        self._wanted = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._start)
-        self._crossed.connect(self._on_drawn, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
+        self._timer.timeout.connect(self._draw)
         self.canvas = CurveCanvas()
         self.canvas.zoomed.connect(self._on_zoom)
         self.buttons: dict[Kind, QToolButton] = {}
         group = QButtonGroup(self)
-        head = QHBoxLayout()
-        head.setSpacing(8)
+        head = FlowLayout(spacing=8)  # large text must not make the window wider
         for kind in KINDS:
             button = QToolButton()
             button.setCheckable(True)
@@ -65,7 +60,6 @@ class CurveChart(QWidget):
             group.addButton(button)
             head.addWidget(button)
             self.buttons[kind] = button
-        head.addStretch(1)
         self.log_button, self.step_button, self.save_button = QToolButton(), QToolButton(), QToolButton()
         for button in (self.log_button, self.step_button):
             button.setCheckable(True)
@@ -91,6 +85,11 @@ class CurveChart(QWidget):
     def runs(self) -> tuple[RunHistory, ...]:
         """Return the runs on show."""
         return self._runs
+
+    def colours(self) -> dict[Path, str]:
+        """Return the colour of each run's curve by its folder, for a table's dots."""
+        styles = run_styles(self._runs, theme.current().dark)
+        return {run.path: colour for run, (colour, _) in zip(self._runs, styles, strict=True)}
 
     def options(self) -> ChartOptions:
         """Return how they are shown."""
@@ -125,7 +124,7 @@ class CurveChart(QWidget):
 
     def settled(self) -> bool:
         """Return whether what is on screen is up to date."""
-        return not (self._wanted or self._drawing)
+        return not self._wanted
 
     def sizeHint(self) -> QSize:
         return QSize(640, 340)
@@ -208,44 +207,19 @@ class CurveChart(QWidget):
         if not self.isVisible():
             return
         self._wanted = True
-        if not self._timer.isActive() and not self._drawing:
+        if not self._timer.isActive():
             self._timer.start(0)
 
-    def _start(self) -> None:
-        if not self._wanted or self._drawing:
+    def _draw(self) -> None:
+        if not self._wanted:
             return
         self._wanted = False
         plan = self.plan()
         if plan.note:
             self.canvas.show_note(plan.note)
-            return
-        self._drawing = True
-        # no worker that lives on: between two drawings there is nothing to stop when the window closes
-        threading.Thread(target=self._draw, args=(plan, self._look()), name="chart").start()
-
-    def _draw(self, plan: Plan, look: curve_figure.Look) -> None:
-        drawn: object
-        try:
-            drawn = curve_figure.draw(plan, look)
-        except Exception as error:  # a bug must reach the window's error report, not end the thread
-            drawn = error
-        with suppress(RuntimeError):  # the chart may be gone by now
-            self._crossed.emit(drawn)
-
-    def _on_drawn(self, drawn: object) -> None:
-        self._drawing = False
+        else:
+            self.canvas.show_drawn(*curve_figure.draw(plan, self._look()))
         self._timer.start(REDRAW_MS)
-        if isinstance(drawn, Exception):
-            raise drawn
-        assert isinstance(drawn, curve_figure.Drawn)
-        if self._runs:
-            height, width = drawn.pixels.shape[:2]
-            # the bytes are copied: the array may go before the image
-            pixels = np.ascontiguousarray(drawn.pixels)
-            image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
-            image = image.convertToFormat(QImage.Format.Format_RGB32)
-            image.setDevicePixelRatio(drawn.look.ratio)
-            self.canvas.show_drawn(drawn, image)
 
     def point(self, line: int, index: int) -> QPointF:
         """Return where a point of a line lies on the canvas."""

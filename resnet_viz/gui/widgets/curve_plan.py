@@ -18,8 +18,8 @@ from resnet_viz.training.history_log import F64
 Kind = Literal["error", "loss", "learning rate", "gradients"]
 KINDS: tuple[Kind, ...] = ("error", "loss", "learning rate", "gradients")
 
-MAX_POINTS = 800
-"""Points of a line that are drawn; a chart is no wider on most screens."""
+MAX_POINTS = 400
+"""Points of a line that are drawn: one for every second pixel of a usual chart."""
 
 PAPER_ERROR = {"resnet20": 8.75, "resnet32": 7.51, "resnet44": 7.17, "resnet56": 6.97, "resnet110": 6.43}
 """CIFAR-10 test error in % (He et al. 2015, table 6)."""
@@ -151,7 +151,7 @@ class _Sheet:
     """Collects lines while a plan is made."""
 
     options: ChartOptions
-    muted: str
+    most: int
     lines: list[Line] = field(default_factory=list)
     bands: list[Band] = field(default_factory=list)
     references: list[Reference] = field(default_factory=list)
@@ -162,7 +162,7 @@ class _Sheet:
         known = np.isfinite(y)
         if not known.any():
             return
-        keep = thin(len(x))
+        keep = thin(len(x), self.most)
         faint = width < 1
         self.lines.append(
             Line(
@@ -183,15 +183,16 @@ class _Sheet:
         return epochs * run.steps_per_epoch if self.options.by_step and run.steps_per_epoch else epochs
 
 
-def thin(count: int) -> slice:
-    """Return a slice that leaves at most ``MAX_POINTS`` of ``count`` points, the last one among them."""
-    stride = -(-count // MAX_POINTS) or 1
+def thin(count: int, most: int = MAX_POINTS) -> slice:
+    """Return a slice that leaves at most ``most`` of ``count`` points, the last one among them."""
+    stride = -(-count // most) or 1
     return slice((count - 1) % stride if count else 0, None, stride)
 
 
 def make_plan(runs: Sequence[RunHistory], options: ChartOptions, theme: Theme) -> Plan:
     """Return what the chart of ``runs`` shows."""
-    sheet = _Sheet(options, theme.muted)
+    # many runs share the time that a drawing may take
+    sheet = _Sheet(options, max(120, min(MAX_POINTS, 4 * MAX_POINTS // max(1, len(runs)))))
     labels, styles = run_labels(runs), run_styles(runs, theme.dark)
     draw = {"error": _error, "loss": _loss, "learning rate": _rate, "gradients": _gradients}[options.kind]
     for run, label, (colour, dash) in zip(runs, labels, styles, strict=True):
@@ -266,7 +267,7 @@ def _gradients(sheet: _Sheet, run: RunHistory, label: str, colour: str, dash: tu
         return
     x, last = run.epochs_at(run.gradient_steps), last_block(run.blocks)
     norms = np.where(run.weight_norm > 0, run.weight_norm, np.nan)  # (K, B); 0 has no place on a log axis
-    keep = thin(len(x))
+    keep = thin(len(x), sheet.most)
     if last > 1:
         shown = norms[keep, : last + 1]
         empty: NDArray[np.bool_] = np.all(np.isnan(shown), axis=1)  # (K,)
