@@ -101,6 +101,7 @@ def _write_svg(plan: Plan, look: Look, path: Path) -> bool:
     device = QSvgGenerator()
     device.setFileName(str(path))
     device.setSize(QSize(look.width_px, look.height_px))
+    device.setResolution(96)  # so that its millimetres are as many pixels
     device.setViewBox(QRect(0, 0, look.width_px, look.height_px))
     device.setTitle(plan.y_label)
     painter = QPainter()
@@ -217,10 +218,10 @@ def _band(painter: QPainter, x: np.ndarray, low: np.ndarray, high: np.ndarray, c
 
 
 def _references(painter: QPainter, plan: Plan, look: Look, area: QRectF, axis: Axis) -> None:
-    """Draw published values; labels of values that lie close stand beside each other."""
+    """Draw published values; their labels stand at the left, side by side, where error curves are still high."""
     metrics = painter.fontMetrics()
     shown = sorted((one for one in plan.references if axis.low <= one.value <= axis.high), key=lambda one: one.value)
-    right = area.right()
+    left = area.left() + 4
     for index, reference in enumerate(shown):
         y = float(axis.pixels(np.array([reference.value]))[0])
         pen = QPen(QColor(reference.colour), 1.2)
@@ -229,15 +230,15 @@ def _references(painter: QPainter, plan: Plan, look: Look, area: QRectF, axis: A
         painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
         width = metrics.horizontalAdvance(reference.label) + 8
         below = index == 0 and len(shown) > 1 and y + metrics.height() + 2 < area.bottom()
-        if right - width < area.left():
-            right = area.right()
-        box = QRectF(right - width, y + 2 if below else y - metrics.height() - 2, width, metrics.height())
+        if left + width > area.right():
+            left = area.left() + 4
+        box = QRectF(left, y + 2 if below else y - metrics.height() - 2, width, metrics.height())
         ground = QColor(look.theme.window)
         ground.setAlphaF(0.75)
         painter.fillRect(box, ground)
         painter.setPen(QColor(look.theme.text))
         painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), reference.label)
-        right -= width + 12
+        left += width + 12
 
 
 def _legend(painter: QPainter, plan: Plan, look: Look, metrics: QFontMetricsF) -> float:
