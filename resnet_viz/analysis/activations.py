@@ -13,7 +13,6 @@ from resnet_viz.core.errors import LayerNotFoundError, UserError
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import F32, Activation, BlockInfo, BlockParts, Filters
 from resnet_viz.hooks.capture import capture, first_tensor, parse
-from resnet_viz.hooks.state import borrow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +82,6 @@ def observe(
         inputs = [parts.add]
     with (
         torch.no_grad(),
-        borrow(net, training=False),
         capture(
             net,
             list(dict.fromkeys(names)),
@@ -91,6 +89,7 @@ def observe(
             reduce={name: _mean_abs for name in energies},
             stop=not predict,
             token=token,
+            training=False,
         ) as captured,
     ):
         out = captured.run(x) if names or energies or predict else None

@@ -327,6 +327,7 @@ def capture(
     stop: bool = False,
     token: CancelToken = NEVER,
     reduce: Mapping[str, Callable[[Tensor], Any]] | None = None,
+    training: bool | None = None,
 ) -> Iterator[Captured]:
     """Watch chosen layers while the net runs inside the ``with`` block.
 
@@ -343,12 +344,13 @@ def capture(
         token: looked at before each layer with weights.
         reduce: by layer name (the first call) or ``"name#1"``, a function of the output whose
             result is kept instead of the map.
+        training: the mode to watch the net in; None leaves every module's own.
 
     Raises:
         LayerNotFoundError: listing the three nearest names.
     """
     captured = Captured(net, names, inputs, reduce or {}, stop, token)
-    with borrow(net):
+    with borrow(net, training=training):
         try:
             captured._attach()
             yield captured
