@@ -29,8 +29,8 @@ from resnet_viz.gui.widgets.curve_axes import Axis, linear_ticks, log_ticks, pow
 from resnet_viz.gui.widgets.curve_canvas import nearest_point
 from resnet_viz.gui.widgets.curve_chart import REDRAW_MS, CurveChart
 from resnet_viz.gui.widgets.curve_plan import KINDS, ChartOptions, last_block, make_plan, run_styles, thin
-from resnet_viz.gui.widgets.gallery_view import MOST_PX, Answered
-from resnet_viz.gui.widgets.picture_gallery import PictureGallery
+from resnet_viz.gui.widgets.gallery_view import MOST_PX
+from resnet_viz.gui.widgets.picture_gallery import Answered, PictureGallery
 from resnet_viz.gui.widgets.run_columns import columns, duration
 from resnet_viz.gui.widgets.run_table import RunTable
 from resnet_viz.gui.widgets.run_view import fit_widths

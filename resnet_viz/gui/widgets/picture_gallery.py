@@ -8,7 +8,8 @@ from PyQt6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QToolButton, QVBoxLa
 
 from resnet_viz.core.types import I64
 
-from .gallery_view import Answered, GalleryView
+from .answered import Answered
+from .gallery_view import GalleryView
 
 __all__ = ["Answered", "PictureGallery"]
 

@@ -13,6 +13,20 @@ from PyQt6.QtCore import QCoreApplication
 
 from resnet_viz.training.history import RunHistory
 
+_DROPS = (
+    "data",
+    "depth",
+    "bn",
+    "shortcut",
+    "params",
+    "time",
+    "optimizer",
+    "net",
+    "epochs",
+    "train_error",
+    "test_error",
+)
+
 Value = str | float | None
 
 
@@ -176,6 +190,20 @@ def columns() -> tuple[Column, ...]:
         ),
         Column("state", t("State"), t("How far the run is"), lambda run: run.progress, state_title),
     )
+
+
+def drop_order(runs: Sequence[RunHistory]) -> list[int]:
+    """Return the places of the columns that may go where the room is too small, first to go first.
+
+    Those that tell no run from another go before all others; errors are what the table is for,
+    even while they are all empty.
+    """
+    known = columns()
+    places = {column.id: place for place, column in enumerate(known)}
+    order = [places[name] for name in _DROPS]
+    same = [place for place in order if runs and len({known[place].text(run) for run in runs}) == 1]
+    same = [place for place in same if not known[place].id.endswith("error")]
+    return same + [place for place in order if place not in same]
 
 
 def to_csv(runs: Sequence[RunHistory]) -> str:

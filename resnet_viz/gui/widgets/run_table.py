@@ -18,25 +18,10 @@ from PyQt6.QtWidgets import (
 
 from resnet_viz.training.history import RunHistory
 
-from .run_columns import Column, to_csv, to_markdown
+from .run_columns import Column, drop_order, to_csv, to_markdown
 from .run_model import RUN_ROLE, RunModel, RunProxy
 from .run_paint import BAR_PX, RunDelegate
 from .run_view import RunView, fit_widths
-
-DROP_ORDER = (
-    "data",
-    "depth",
-    "bn",
-    "shortcut",
-    "params",
-    "time",
-    "optimizer",
-    "net",
-    "epochs",
-    "train_error",
-    "test_error",
-)
-"""Columns that go first where the room is too small; before all others go those that tell no run from another."""
 
 
 def _tr(text: str) -> str:
@@ -193,7 +178,7 @@ class RunTable(QWidget):
         columns = self.model.columns
         natural = [self._natural_px(column) for column in columns]
         shown = [place for place, column in enumerate(columns) if self._choice.get(column.id, True)]
-        drops = [place for place in self._drops() if columns[place].id not in self._choice]
+        drops = [place for place in drop_order(self.model.runs()) if columns[place].id not in self._choice]
         least = [min(px, column.least_px or px) for px, column in zip(natural, columns, strict=True)]
         shares = [column.share for column in columns]
         widths = fit_widths(natural, least, shares, shown, drops, self.view.surface().width())
@@ -208,16 +193,6 @@ class RunTable(QWidget):
         widest = max((metrics.horizontalAdvance(text) for text in texts), default=0)
         extra = {"run": 34, "state": BAR_PX + 28}.get(column.id, 18)
         return max(widest + extra, self.view.title_px(column.title))
-
-    def _drops(self) -> list[int]:
-        columns, runs = self.model.columns, self.model.runs()
-        places = {column.id: place for place, column in enumerate(columns)}
-        same = [
-            places[name] for name in DROP_ORDER if len({columns[places[name]].text(run) for run in runs}) == 1 and runs
-        ]
-        # errors are what the table is for, even while they are all empty
-        same = [place for place in same if not columns[place].id.endswith("error")]
-        return same + [places[name] for name in DROP_ORDER if places[name] not in same]
 
     # --- what happens
 
