@@ -25,6 +25,8 @@ from resnet_viz.gui import theme
 from .answered import Answered
 from .images_qt import from_rgb
 
+__all__ = ["Answered", "GalleryView"]
+
 SIDE_PX, LEAST_PX, MOST_PX = 72, 40, 320
 GAP_PX = 8
 
