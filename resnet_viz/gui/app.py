@@ -72,10 +72,16 @@ def fill_window(window: MainWindow, start: Start) -> None:
     """Build what is in the window and start its workers; this imports most of the program, but not torch."""
     from resnet_viz.session import pictures
 
-    from .bridge import Bridge, network_handler
+    from .bridge import Bridge, lazy_handler
     from .context import Context
 
-    context = Context(Bridge(network_handler(), "networks"), Bridge(pictures.handle, "files"), window.settings)
+    context = Context(
+        Bridge(lazy_handler("resnet_viz.session.service", "Workbench"), "networks"),
+        Bridge(pictures.handle, "files"),
+        Bridge(lazy_handler("resnet_viz.session.training_desk", "TrainingDesk"), "desk"),
+        Bridge(lazy_handler("resnet_viz.session.training_desk", "TrainingDesk"), "costs"),
+        window.settings,
+    )
     window.fill(context)
     if start.layer:
         window.inspect.layer = start.layer

@@ -6,6 +6,7 @@ screen long before; nothing in this module knows torch.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 from PyQt6.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
@@ -16,18 +17,20 @@ from resnet_viz.jobs.latest import LatestRunner, Outcome
 Handler = Callable[[object, CancelToken, Callable[[float], None]], object]
 
 
-def network_handler() -> Handler:
-    """Return a handler that makes its workbench, and imports torch, with the first request.
+def lazy_handler(module: str, name: str) -> Handler:
+    """Return a handler that imports a class, and with it torch, and makes one with the first request.
 
-    The workbench lives on the worker's thread only, which owns every network.
+    What is made lives on the worker's thread only; the workbench so owns every network.
+
+    Args:
+        module: where the class lies.
+        name: of the class; its objects have a method ``handle``.
     """
     benches: list[Handler] = []
 
     def handle(request: object, token: CancelToken, progress: Callable[[float], None]) -> object:
         if not benches:
-            from resnet_viz.session.service import Workbench
-
-            benches.append(Workbench().handle)
+            benches.append(getattr(importlib.import_module(module), name)().handle)
         return benches[0](request, token, progress)
 
     return handle

@@ -1,4 +1,4 @@
-"""What every workspace is given: the two workers and the settings, nothing global."""
+"""What every workspace is given: the workers and the settings, nothing global."""
 
 from __future__ import annotations
 
@@ -16,9 +16,18 @@ class Context:
     Attributes:
         nets: the worker that owns every network.
         files: the worker that reads and writes pictures and files.
+        desk: the worker of the Train workspace: data sets, runs, judgements.
+        costs: the worker that waits for measured costs, so that nothing else has to.
         settings: window layout and choices.
     """
 
     nets: Bridge
     files: Bridge
+    desk: Bridge
+    costs: Bridge
     settings: QSettings
+
+    def close(self) -> None:
+        """Stop all workers."""
+        for bridge in (self.nets, self.files, self.desk, self.costs):
+            bridge.close()

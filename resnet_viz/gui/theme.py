@@ -163,7 +163,15 @@ QPushButton:disabled, QToolButton:disabled {{ color: {theme.muted}; background: 
 QPushButton:focus, QToolButton:focus, QLineEdit:focus {{ border-color: {theme.accent}; }}
 QPushButton[primary="true"] {{
     background: {theme.accent}; color: {theme.accent_text}; border-color: {theme.accent}; }}
-QComboBox {{ min-height: 22px; }}
+QComboBox, QSpinBox {{ min-height: 22px; }}
+QTabBar::tab {{
+    background: transparent; color: {theme.muted}; padding: 6px 12px; border: none;
+    border-bottom: 2px solid transparent; }}
+QTabBar::tab:selected {{ color: {theme.text}; border-bottom-color: {theme.accent}; }}
+QTabBar::tab:hover {{ color: {theme.text}; }}
+QTabWidget::pane {{ border: none; border-top: 1px solid {theme.line}; }}
+QProgressBar {{ background: {theme.line}; border: none; border-radius: 3px; }}
+QProgressBar::chunk {{ background: {theme.accent}; border-radius: 3px; }}
 QLineEdit {{
     background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 6px; padding: 4px 8px;
     selection-background-color: {theme.accent}; selection-color: {theme.accent_text}; }}

@@ -69,6 +69,8 @@ class MainWindow(QMainWindow):
         self._source: BrowsedSet | None = None
         self._strip_index = 0
         self._filled = False
+        self._leaving = ""
+        self._switch: QButtonGroup | None = None
         waiting = QLabel(_tr("Opening ResNet Viz…"))
         waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setCentralWidget(waiting)
@@ -85,6 +87,7 @@ class MainWindow(QMainWindow):
         from .saving import Saver
         from .views.inspect import InspectView
         from .views.registry import views
+        from .views.train import TrainView
 
         self.context = context
         self.opener = Opener(context, self)
@@ -96,12 +99,15 @@ class MainWindow(QMainWindow):
         inspect = self.stack.widget(views.ids().index("inspect"))
         assert isinstance(inspect, InspectView)
         self.inspect = inspect
+        train = self.stack.widget(views.ids().index("train"))
+        assert isinstance(train, TrainView)
+        self.train = train
         self.saver = Saver(context, inspect, self)
         self._make_bar()
         self._make_status()
         self._connect()
         self.appearance.restore()
-        for splitter in (inspect.rows, inspect.columns):
+        for splitter in (inspect.rows, inspect.columns, train.columns, train.center.split):
             state = self.settings.value(splitter.objectName())
             if state is not None:
                 splitter.restoreState(state)
@@ -179,13 +185,13 @@ class MainWindow(QMainWindow):
         self.addToolBar(bar)
 
     def _make_switch(self, bar: QToolBar, titles: list[str]) -> None:
-        group = QButtonGroup(self)
+        group = self._switch = QButtonGroup(self)
         for index, title in enumerate(titles):
             button = QPushButton(title)
             button.setCheckable(True)
             button.setChecked(index == 0)
             button.clicked.connect(lambda _checked, index=index: self.stack.setCurrentIndex(index))
-            group.addButton(button)
+            group.addButton(button, index)
             bar.addWidget(button)
 
     def _menu_button(self, text: str, tip: str) -> QToolButton:
@@ -235,6 +241,9 @@ class MainWindow(QMainWindow):
         inspect.arch_chosen.connect(self._reopen_as)
         opener.busy.connect(lambda text: self.cancel_button.setVisible(bool(text)))
         self.cancel_button.clicked.connect(opener.cancel)
+        self.train.open_run.connect(self._open_run)
+        self.train.open_picture.connect(self._show_in_inspect)
+        self.train.status.connect(self.timing.setText)
         self.saver.said.connect(lambda text: inspect.banner.show_message(text, "info"))
         self.saver.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
 
@@ -258,6 +267,7 @@ class MainWindow(QMainWindow):
         self.picture_button.setToolTip(image.path or image.source)
         self.inspect.banner.clear()
         self.inspect.set_picture(image)
+        self.train.set_picture(image)
 
     def show_folder(self, source: BrowsedSet) -> None:
         """Show a folder or data set as the strip at the bottom."""
@@ -292,6 +302,30 @@ class MainWindow(QMainWindow):
         card = self.inspect.card
         if card is not None and card.source:
             store.remember_normalization(card.source, normalization)
+
+    def _open_run(self, run: Path) -> None:
+        """Open a run's net in Inspect."""
+        from resnet_viz.session.requests import OpenModel
+
+        self.opener.open_model(OpenModel(ref=str(run)))
+        self.show_workspace("inspect")
+
+    def _show_in_inspect(self, image: ImageInput) -> None:
+        """Show a picture in Inspect, to the net of the run on show."""
+        run = self.train.shown
+        if run is not None and (self.inspect.card is None or self.inspect.card.source != str(run.resolve())):
+            self._open_run(run)
+        self.opener.show_picture(image)
+        self.show_workspace("inspect")
+
+    def show_workspace(self, workspace: str) -> None:
+        """Switch to another workspace."""
+        from .views.registry import views
+
+        index = views.ids().index(workspace)
+        self.stack.setCurrentIndex(index)
+        if self._switch is not None and (button := self._switch.button(index)) is not None:
+            button.setChecked(True)
 
     # ---- commands ----
 
@@ -397,6 +431,10 @@ class MainWindow(QMainWindow):
             "about": self._about,
         }
 
+    def _leave(self, how: str) -> None:
+        self._leaving = how
+        self.close()
+
     # ---- drop, state, end ----
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
@@ -411,11 +449,18 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
+        if event is not None and self._filled and self.train.queue.current is not None and not self._leaving:
+            from .leaving import ask_about_training
+
+            event.ignore()
+            ask_about_training(self.train.queue.current.run.name, self._leave, self)
+            return
         self.settings.setValue("geometry", self.saveGeometry())
         if self._filled:
-            for splitter in (self.inspect.rows, self.inspect.columns):
+            train = self.train
+            for splitter in (self.inspect.rows, self.inspect.columns, train.columns, train.center.split):
                 self.settings.setValue(splitter.objectName(), splitter.saveState())
-            self.context.nets.close()
-            self.context.files.close()
+            self.train.queue.close(keep=self._leaving == "keep")
+            self.context.close()
         self.settings.sync()
         super().closeEvent(event)

@@ -12,6 +12,7 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ class _Trainer:
         self.config, self.run, self.world = config, run, world
         device = world.device
         part, val = split_train_val(data.labels, config.val_share, config.seed)
-        self.normalization = normalization_of(config, data.images[part] if len(val) else data.images)
+        kept = replace(data, images=data.images[part], labels=data.labels[part]) if len(val) else data
+        self.normalization = normalization_of(config, kept)
         images = torch.from_numpy(data.images).permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
         labels = torch.from_numpy(data.labels)
         self.images, self.labels = images[part].to(device), labels[part].to(device)

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.token import NEVER, CancelToken
-from resnet_viz.core.types import U8, Normalization
+from resnet_viz.core.types import Normalization
 from resnet_viz.data.datasets import ArraySet, load
 from resnet_viz.data.places import known_sets
 from resnet_viz.data.presets import presets
+from resnet_viz.data.summary import summarise
 from resnet_viz.models import models
 
 from .config import TrainConfig
@@ -69,30 +68,11 @@ def complete(config: TrainConfig, data: ArraySet) -> TrainConfig:
     return dataclasses.replace(config, num_classes=len(data.classes))
 
 
-def normalization_of(config: TrainConfig, images: U8) -> Normalization:
-    """Return the run's mean and std: a preset's, or those of the training pictures (N, H, W, C) themselves."""
+def normalization_of(config: TrainConfig, data: ArraySet) -> Normalization:
+    """Return the run's mean and std: a preset's, or those of its training pictures themselves."""
     if config.normalize != "data":
         return presets.get(config.normalize)
-    mean, std = channel_moments(images)
-    return Normalization("its own data", _three(mean), _three(np.maximum(std, 1e-3)))
-
-
-def _three(values: np.ndarray[Any, Any]) -> tuple[float, float, float]:
-    listed = [round(float(value), 4) for value in values]
-    listed += listed[-1:] * (3 - len(listed))
-    return listed[0], listed[1], listed[2]
-
-
-def channel_moments(images: U8) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return mean and std per channel (C,) on the scale 0-1, exactly, by counting the 256 values."""
-    levels = np.arange(256) / 255.0
-    means, stds = [], []
-    for channel in range(images.shape[3]):
-        counts = np.bincount(images[..., channel].reshape(-1), minlength=256) / images[..., channel].size
-        mean = float(counts @ levels)
-        means.append(mean)
-        stds.append(float(np.sqrt(counts @ (levels - mean) ** 2)))
-    return np.array(means), np.array(stds)
+    return summarise(data, samples=0).normalization
 
 
 def first_card(

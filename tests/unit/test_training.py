@@ -211,7 +211,9 @@ def test_the_optimizer_is_torchs_own(data: ArraySet, tmp_path: Path) -> None:
     order = torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:16]
     images = torch.from_numpy(data.images[part]).permute(0, 3, 1, 2)[order]
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=5e-4, fused=True)
-    logits = net(normalise(images, normalization_of(chosen, data.images[part])))
+    logits = net(
+        normalise(images, normalization_of(chosen, replace(data, images=data.images[part], labels=data.labels[part])))
+    )
     torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.labels[part])[order]).backward()
     optimizer.step()
     assert same(weights(tmp_path), net.state_dict())
@@ -234,7 +236,9 @@ def test_recorded_gradients_are_autograds_own(data: ArraySet, tmp_path: Path) ->
     outs: dict[str, torch.Tensor] = {}
     for name in ("layer1.0", "layer2.0", "layer3.2"):
         net.get_submodule(name).register_forward_hook(lambda m, a, out, name=name: outs.update({name: out}))
-    logits = net(normalise(images, normalization_of(chosen, data.images[part])))
+    logits = net(
+        normalise(images, normalization_of(chosen, replace(data, images=data.images[part], labels=data.labels[part])))
+    )
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.labels[part])[order])
     names = list(outs)
     first = [net.get_submodule(name).conv1.weight for name in names]

@@ -1,0 +1,279 @@
+"""The Train workspace as a person uses it: real window, real child process, the data set `shapes`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from resnet_viz.core.paths import runs_dir
+from resnet_viz.gui.views.train import TrainView
+from resnet_viz.gui.views.train_grid import AblationDialog, combinations
+from resnet_viz.gui.views.train_options import NETS, make_field, net_title, options
+from resnet_viz.gui.window import MainWindow
+from resnet_viz.training import layout
+from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.recipes import from_recipe, recipes
+
+Open = Callable[..., MainWindow]
+PATIENCE_MS = 120_000
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNET_VIZ_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+
+
+@pytest.fixture
+def train(open_window: Open, qtbot: QtBot) -> TrainView:
+    window = open_window()
+    window.show_workspace("train")
+    view = window.train
+    qtbot.waitUntil(lambda: bool(view.center.table.runs()), timeout=PATIENCE_MS)
+    return view
+
+
+def small(view: TrainView, **values: object) -> None:
+    """Make the form's run one that takes seconds."""
+    quick: dict[str, object] = {
+        "data": "shapes", "size": 8, "epochs": 2, "max_steps": 8, "batch": 32, "val_share": 0.01, "bf16": "off",
+        "gradients_every": 1,
+    }  # fmt: skip
+    for name, value in {**quick, **values}.items():
+        view.form.fields[name].set_value(value)
+
+
+def finished(view: TrainView, run: Path) -> bool:
+    history = view.book.get(run)
+    return view.queue.current is None and history is not None and history.state == "finished"
+
+
+def test_a_run_is_started_watched_and_opened(train: TrainView, qtbot: QtBot) -> None:
+    small(train, max_steps=40, epochs=4)
+    qtbot.mouseClick(train.form.start_button, Qt.MouseButton.LeftButton)
+    run = runs_dir() / "resnet20-shapes"
+    assert train.queue.current is not None and train.queue.current.run == run
+    assert train.shown == run and train.center.stop_button.isVisible()
+    qtbot.waitUntil(lambda: finished(train, run), timeout=PATIENCE_MS)
+    history = train.book.get(run)
+    assert history is not None and history.step == 40 and history.test_error is not None
+    assert train.side.bars.isVisible() and train.side.confusion.isVisible()
+    assert train.center.chart.runs()[0].path == run
+    qtbot.waitUntil(train.center.map.isVisible, timeout=PATIENCE_MS)
+    window = train.window()
+    assert isinstance(window, MainWindow)
+    qtbot.mouseClick(train.center.inspect_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.inspect.card is not None and window.inspect.card.source == str(run), timeout=30_000)
+    assert window.stack.currentWidget() is window.inspect
+
+
+def test_stopped_and_resumed(train: TrainView, qtbot: QtBot) -> None:
+    small(train, epochs=500, max_steps=0)
+    qtbot.mouseClick(train.form.start_button, Qt.MouseButton.LeftButton)
+    run = runs_dir() / "resnet20-shapes"
+    qtbot.waitUntil(lambda: (h := train.book.get(run)) is not None and h.step > 0, timeout=PATIENCE_MS)
+    qtbot.mouseClick(train.center.pause_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: train.book.histories[run].state == "paused", timeout=PATIENCE_MS)
+    assert "paused" in train.center.state.text()
+    held = train.book.histories[run].step
+    qtbot.wait(1500)
+    assert train.book.histories[run].step == held
+    qtbot.mouseClick(train.center.pause_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: train.book.histories[run].step > held, timeout=PATIENCE_MS)
+    qtbot.mouseClick(train.center.stop_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+    train.book.refresh(run)
+    assert train.book.histories[run].state == "stopped" and (run / layout.LAST).is_file()
+    before = train.book.histories[run].step
+    qtbot.mouseClick(train.center.resume_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: train.book.histories[run].step > before, timeout=PATIENCE_MS)
+    train.queue.stop()
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+
+
+def test_runs_wait_for_each_other(train: TrainView, qtbot: QtBot) -> None:
+    small(train)
+    base = train.form.config()
+    train.enqueue(combinations(base, ["plain", "resnet"], [20], ["sgd"], [True], 1))
+    assert len(train.queue.waiting) == 1 and train.queue.current is not None
+    names = ["plain20-shapes", "resnet20-shapes"]
+    qtbot.waitUntil(lambda: all(finished(train, runs_dir() / name) for name in names), timeout=PATIENCE_MS)
+    assert {run.path.name for run in train.center.chart.runs()} == set(names)  # both are overlaid
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill")
+def test_a_child_that_is_killed_leaves_the_window_alive_and_says_so(train: TrainView, qtbot: QtBot) -> None:
+    small(train, epochs=500, max_steps=0)
+    train.start()
+    run = runs_dir() / "resnet20-shapes"
+    qtbot.waitUntil(lambda: (h := train.book.get(run)) is not None and h.step > 0, timeout=PATIENCE_MS)
+    assert train.queue.current is not None
+    os.kill(train.queue.current.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+    assert "unexpectedly" in train.banner.text() and "process" in train.banner.text()  # its last lines
+    assert train.isVisible() and "unexpectedly" in train.center.log.toPlainText()
+
+
+def test_a_run_that_cannot_begin_says_why(train: TrainView, qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "empty" / "one").mkdir(parents=True)
+    small(train, data=str(tmp_path / "empty"))
+    train.start()
+    qtbot.waitUntil(lambda: train.queue.current is None and bool(train.banner.text()), timeout=PATIENCE_MS)
+    assert "classes" in train.banner.text()
+    small(train, data="shapes", lr=1000.0)
+    qtbot.mouseClick(train.form.start_button, Qt.MouseButton.LeftButton)
+    assert "lr is 1000" in train.banner.text() and train.queue.current is None
+
+
+def test_the_form_shows_what_the_run_will_see_and_cost(train: TrainView, qtbot: QtBot) -> None:
+    small(train)
+    train.form.look_requested.emit()
+    qtbot.waitUntil(lambda: "parameters" in train.form.cost.text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "classes" in train.form.facts.text(), timeout=PATIENCE_MS)
+    assert "10 classes" in train.form.facts.text() and "269,722 parameters" in train.form.cost.text()
+    assert train.form.augmented.isVisible() and train.form.samples.isVisible()
+
+
+def test_a_recipe_fills_the_form_and_asks_for_what_it_needs(train: TrainView) -> None:
+    form = train.form
+    for recipe in recipes.ids():
+        form.fields["recipe"].set_value(recipe)
+        form.fields["recipe"].changed.emit()
+        expected = recipes.get(recipe)
+        for name, value in expected.values.items():
+            if name in form.fields:
+                assert form.fields[name].value() == value, (recipe, name)
+        assert form.advice.isVisible() is expected.needs_start
+        assert form.fields["start_from"].isVisible() is expected.needs_start
+    form.fields["recipe"].set_value("transfer")
+    form.fields["recipe"].changed.emit()
+    form.amount.set_value("much")
+    form.likeness.set_value("different")
+    form.amount.changed.emit()
+    assert form.fields["train_part"].value() == "all" and form.reason.text()
+    starts = form.fields["start_from"]
+    starts.set_value("resnet20-cifar10")
+    assert form.config().start_from == "resnet20-cifar10"
+
+
+def test_every_option_survives_the_form(train: TrainView) -> None:
+    made = TrainConfig(
+        "plain32", "shapes", "paper", epochs=7, max_steps=9, batch=11, seed=3, shortcut="", batch_norm=False,
+        activation="tanh", init="normal", init_std=0.02, optimizer="adamw", lr=0.0123, momentum=0.5, weight_decay=1e-5,
+        schedule="steps", warmup=0.05, warmup_lr=0.002, warmup_steps=4, milestones=(5, 8), gamma=0.3,
+        label_smoothing=0.1, dropout=0.25, pad=2, flip=False, crop_scale=0.5, jitter=0.2, val_share=0.2, test_share=0.3,
+        normalize="half", size=16, start_from="resnet20-cifar10", train_part="late", bf16="off",
+        compile=True, gradients_every=13, keep_epochs=True, tensorboard=True,
+    )  # fmt: skip
+    train.form.set_config(made)
+    assert train.form.config() == made
+    shown = {option.name for option in options()}
+    hidden = {"num_classes", "channels_last", "checkpoint_every_s"}
+    import dataclasses
+
+    assert shown | hidden == {field.name for field in dataclasses.fields(TrainConfig)}
+
+
+def test_the_form_lists_every_net() -> None:
+    from resnet_viz.models import models
+
+    assert set(NETS) == set(models.ids())
+    assert [net_title(net) for net in NETS] == [models.get(net).title for net in NETS]
+
+
+def test_an_ablation_grid_is_every_combination(train: TrainView, qtbot: QtBot) -> None:
+    made: list[TrainConfig] = []
+    dialog = AblationDialog(from_recipe("quick", "resnet20", "shapes"), made.extend, train)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    dialog.families["plain"].setChecked(True)
+    dialog.depths["56"].setChecked(True)
+    dialog.optimizers["adam"].setChecked(True)
+    assert "8" in dialog.add_button.text()
+    qtbot.mouseClick(dialog.add_button, Qt.MouseButton.LeftButton)
+    assert len(made) == len(set(made)) == 8
+    assert {config.model for config in made} == {"plain20", "resnet20", "plain56", "resnet56"}
+    assert {config.optimizer for config in made} == {"nesterov", "adam"}
+
+
+def test_closing_asks_what_becomes_of_the_run(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.show_workspace("train")
+    small(window.train, epochs=500, max_steps=0)
+    window.train.start()
+    run = runs_dir() / "resnet20-shapes"
+    qtbot.waitUntil(lambda: (h := window.train.book.get(run)) is not None and h.step > 0, timeout=PATIENCE_MS)
+    window.close()
+    box = window.findChild(QMessageBox, "leaving")
+    assert box is not None and window.isVisible()
+    box.reject()
+    qtbot.wait(100)
+    assert window.isVisible() and window.train.queue.current is not None
+    window.close()
+    box = next(one for one in window.findChildren(QMessageBox, "leaving") if one.isVisible())
+    stop = next(button for button in box.findChildren(QPushButton) if "Stop" in button.text())
+    qtbot.mouseClick(stop, Qt.MouseButton.LeftButton)
+    assert not window.isVisible()
+    assert (run / layout.LAST).is_file() and not (run / "alive").exists()
+
+
+def test_a_run_that_goes_on_alone_is_found_again(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.show_workspace("train")
+    small(window.train, epochs=500, max_steps=0)
+    window.train.start()
+    run = runs_dir() / "resnet20-shapes"
+    qtbot.waitUntil(lambda: (h := window.train.book.get(run)) is not None and h.step > 0, timeout=PATIENCE_MS)
+    window._leave("keep")
+    second = open_window()
+    second.show_workspace("train")
+    view = second.train
+    qtbot.waitUntil(lambda: run in view.book.alive, timeout=PATIENCE_MS)
+    assert view.shown == run and view.center.stop_button.isVisible() and not view.center.pause_button.isEnabled()
+    seen = view.book.histories[run].step
+    qtbot.waitUntil(lambda: view.book.histories[run].step > seen, timeout=PATIENCE_MS)
+    qtbot.mouseClick(view.center.stop_button, Qt.MouseButton.LeftButton)
+    end = time.monotonic() + 60
+    while (run / "alive").exists() and time.monotonic() < end:
+        qtbot.wait(50)
+    qtbot.waitUntil(lambda: view.book.histories[run].state == "stopped", timeout=PATIENCE_MS)
+
+
+def test_test_pictures_are_answered_and_opened(train: TrainView, qtbot: QtBot) -> None:
+    small(train)
+    train.start()
+    run = runs_dir() / "resnet20-shapes"
+    qtbot.waitUntil(lambda: finished(train, run), timeout=PATIENCE_MS)
+    qtbot.mouseClick(train.side.judge_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: train.center.tabs.currentWidget() is train.center.gallery, timeout=PATIENCE_MS)
+    shown = len(train.center.gallery.shown())
+    train.center.gallery.set_only_wrong(True)
+    assert 0 < len(train.center.gallery.shown()) < shown
+    history = train.book.get(run)
+    assert history is not None and history.test_error is not None
+    train.center.gallery.set_only_wrong(True)
+    assert len(train.center.gallery.shown()) == round(history.test_error * shown)
+    index = int(train.center.gallery.shown()[0])
+    train.center.gallery.picked.emit(index)
+    window = train.window()
+    assert isinstance(window, MainWindow)
+    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.label is not None, timeout=30_000)
+
+
+def test_every_editor_gives_back_what_it_was_given(qtbot: QtBot) -> None:
+    made = from_recipe("quick", "resnet20", "shapes")
+    for option in options():
+        field = make_field(option.name)
+        qtbot.addWidget(field)
+        field.set_value(getattr(made, option.name))
+        assert field.value() == getattr(made, option.name), option.name
