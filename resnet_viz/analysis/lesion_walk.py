@@ -92,7 +92,7 @@ def count_wrong(
         pictures: net, images and labels; the net is as it was whenever something is yielded.
         lesions: what is done to it, each in turn; the whole net must be among them if ``watched``.
         watched: residual blocks whose ||F(x)|| / ||x|| is wanted.
-        token: looked at before each pass.
+        token: looked at before each block, or pass where no work is shared.
         progress: called with the share done, 0-1.
         reuse: whether the work before a lesion may be shared.
 
@@ -194,17 +194,18 @@ class _Walk:
         for place, step in enumerate(self._steps):
             for index in (index for index, begins in enumerate(first) if begins == place):
                 token.check()
-                yield index, self._under(self._lesions[index], self._rest(place), x)
+                yield index, self._under(self._lesions[index], self._rest(place, token), x)
             if any(begins > place for begins in first):
                 token.check()
                 x = self._watching([step.name] if step.name in self._sums else [], step, x)
         for index in (index for index, begins in enumerate(first) if begins == len(order)):
             yield index, x
 
-    def _rest(self, place: int) -> Callable[[Tensor], Tensor]:
+    def _rest(self, place: int, token: CancelToken) -> Callable[[Tensor], Tensor]:
         def run(x: Tensor) -> Tensor:
             assert self._steps is not None
             for step in self._steps[place:]:
+                token.check()
                 x = step(x)
             return x
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from resnet_viz import __version__
 from resnet_viz.core.errors import Cancelled, UserError
 
-from . import evaluate, features, layers, models, predict, train  # noqa: F401 - each registers its command
+from . import evaluate, features, layers, lesion, models, predict, train  # noqa: F401 - each registers its command
 from .commands import Command, commands
 
 BAD_INPUT = 2
