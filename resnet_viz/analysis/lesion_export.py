@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from resnet_viz.core.lesion_types import LesionStudy, RandomLesion
 from resnet_viz.core.paths import atomic_path
 
 ENDINGS = (".png", ".svg", ".pdf", ".csv")
-BLUE, VERMILLION = "#0072B2", "#D55E00"
-"""Residual and plain nets, as everywhere in the program (on white)."""
+BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#777777"
+"""Residual and plain nets as everywhere in the program (on white), and the whole net to compare with."""
 
 
 def write_lesion(path: Path, result: LesionStudy | RandomLesion, title: str, *, plain: bool = False) -> None:
@@ -60,31 +61,24 @@ def _chart(result: LesionStudy | RandomLesion, title: str, plain: bool, kind: st
 
     names, errors = _bars(result)
     ratios = [one.f_to_x for one in result.blocks] if isinstance(result, LesionStudy) else []
-    known = [ratio for ratio in ratios if ratio is not None]
+    known = [ratio for ratio in ratios if ratio is not None and math.isfinite(ratio)]
     figure = Figure((max(6.0, 1.5 + 0.32 * len(names)), 5.5 if known else 4.0), layout="constrained")
     FigureCanvasAgg(figure)
-    color, places = (VERMILLION if plain else BLUE), range(len(names))
+    color, places = (VERMILLION if plain else BLUE), range(1, len(names) + 1)
     if known:
         axes, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-        below.plot(places, [ratio if ratio is not None else float("nan") for ratio in ratios], "o", color=color)
-        below.set(ylabel="||F|| / ||x||", ylim=(0, None))
+        below.plot(places, [math.nan if ratio is None else ratio for ratio in ratios], "o", color=color)
+        below.set(ylabel="||F|| / ||x||", ylim=(0, 1.15 * max(known)))
         below.grid(axis="y", alpha=0.3)
     else:
         axes = below = figure.add_subplot()
     axes.bar(places, errors, color=color)
+    axes.bar([0], [100 * result.base_error], color=GREY)
     axes.axhline(100 * result.base_error, color="black", linestyle="--", linewidth=1)
-    axes.annotate(
-        f"whole net {100 * result.base_error:.1f} %",
-        (1, 100 * result.base_error),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, 3),
-        textcoords="offset points",
-        ha="right",
-    )
     axes.set(ylabel="error, %", ylim=(0, None), title=f"{title}: {_what(result)}, n = {result.n}")
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
-    below.set_xticks(places, names, rotation=90 if len(names) > 20 else 0)
+    below.set_xticks([0, *places], ["whole", *names], rotation=90 if len(names) > 20 else 0)
     below.set_xlabel("block" if isinstance(result, LesionStudy) else "draw")
     made = io.BytesIO()
     figure.savefig(made, format=kind, dpi=150, metadata=_metadata(kind))

@@ -12,9 +12,7 @@ from collections.abc import Callable
 from PyQt6.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
 
 from resnet_viz.core.token import CancelToken
-from resnet_viz.jobs.latest import LatestRunner, Outcome
-
-Handler = Callable[[object, CancelToken, Callable[[float], None]], object]
+from resnet_viz.jobs.latest import Handler, LatestRunner, Outcome, Progress
 
 
 def lazy_handler(module: str, name: str) -> Handler:
@@ -26,9 +24,9 @@ def lazy_handler(module: str, name: str) -> Handler:
         module: where the class lies.
         name: of the class; its objects have a method ``handle``.
     """
-    benches: list[Handler] = []
+    benches: list[Callable[..., object]] = []
 
-    def handle(request: object, token: CancelToken, progress: Callable[[float], None]) -> object:
+    def handle(request: object, token: CancelToken, progress: Progress) -> object:
         if not benches:
             benches.append(getattr(importlib.import_module(module), name)().handle)
         return benches[0](request, token, progress)

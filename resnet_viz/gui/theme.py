@@ -113,6 +113,9 @@ def set_font(app: QApplication, px: int = BASE_PX) -> int:
             break
     font.setPixelSize(px)
     app.setFont(font)
+    if app.styleSheet():
+        # under a style sheet a new font reaches no widget that exists, until the sheet is set again
+        app.setStyleSheet(app.styleSheet())
     return px
 
 

@@ -14,11 +14,19 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from resnet_viz.core.errors import Cancelled, UserError
 from resnet_viz.core.token import CancelToken
 
-Progress = Callable[[float], None]
+
+class Progress(Protocol):
+    """Says how far a request is; raises Cancelled once nobody waits for it any more."""
+
+    def __call__(self, share: float, value: object = None, /) -> None:
+        """Deliver the share done, 0-1, and what is known already, None for nothing."""
+
+
 Handler = Callable[[object, CancelToken, Progress], object]
 
 
@@ -30,7 +38,7 @@ class Outcome:
         kind: the request's kind.
         ticket: the number that ``submit`` returned.
         request: the request itself.
-        value: the answer, None while it runs or if it failed.
+        value: the answer, None if it failed; while it runs what is known so far, mostly None.
         error: why it failed: a UserError for bad input, anything else is a bug.
         details: the traceback of a bug, empty for bad input.
         progress: share done 0-1 while it runs, None in the final outcome.
@@ -140,10 +148,10 @@ class LatestRunner:
     def _run(self, job: _Job) -> Outcome | None:
         begun = time.perf_counter()
 
-        def progress(share: float) -> None:
+        def progress(share: float, value: object = None, /) -> None:
             job.token.check()
             elapsed = time.perf_counter() - begun
-            self._deliver(Outcome(job.kind, job.ticket, job.request, progress=share, elapsed_s=elapsed))
+            self._deliver(Outcome(job.kind, job.ticket, job.request, value=value, progress=share, elapsed_s=elapsed))
 
         try:
             value = self._handle(job.request, job.token, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from resnet_viz.core.errors import CheckpointError
 
+from .blocks import ACTIVATIONS, NetOptions
 from .files import load_any
 from .recognise import FACTORY_HINT, Recognised, recognise
 from .registry import models
@@ -139,12 +140,16 @@ def _strip(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ..
     return tensors, tuple(f"prefix `{prefix}` stripped" for prefix in notes)
 
 
-def load_checkpoint(path: Path, arch: str | None = None) -> tuple[nn.Module, Recognised]:
+def load_checkpoint(
+    path: Path, arch: str | None = None, options: Mapping[str, object] | None = None
+) -> tuple[nn.Module, Recognised]:
     """Open a checkpoint of a known family.
 
     Args:
         path: file or run folder; a folder's ``card.json`` names the architecture.
         arch: architecture to take instead, for example ``"plain20"``.
+        options: what no weight tells, ``shortcut`` and ``activation`` of
+            :class:`.blocks.NetOptions`; by default what the folder's ``card.json`` says.
 
     Returns:
         The net in eval mode with its weights, and what was recognised.
@@ -154,9 +159,15 @@ def load_checkpoint(path: Path, arch: str | None = None) -> tuple[nn.Module, Rec
         UnknownNameError: if there is no architecture ``arch``.
     """
     path = Path(path)
-    arch = arch or _arch_of_run(path)
+    card = _card_of_run(path)
+    own_arch = card.get("arch")
+    if options is None and arch in (None, own_arch):
+        listed = card.get("options")
+        options = listed if isinstance(listed, Mapping) else None
+    arch = arch or (str(own_arch) if own_arch else None)
     raw = read_state(path)
     found = recognise(raw, arch)
+    found = replace(found, options=_with_hidden(found.options, options or {}))
     with torch.device("meta"):
         net = models.get(found.arch).build(found.options)
     # shapes are compared on the meta device, before a byte is copied
@@ -231,12 +242,24 @@ def _next_step(raw: RawCheckpoint, arch: str | None) -> str:
     return FACTORY_HINT
 
 
-def _arch_of_run(path: Path) -> str | None:
-    """Return the architecture that a run's ``card.json`` names; None for a bare file."""
+def _card_of_run(path: Path) -> Mapping[str, object]:
+    """Return a run's ``card.json``, its ``arch`` only if there is such an architecture; empty for a bare file."""
     file = path / "card.json"
     try:
         card = json.loads(file.read_text(encoding="utf-8")) if path.is_dir() and file.is_file() else {}
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} is damaged. Restore it, or open weights.safetensors itself.") from error
-    arch = card.get("arch") if isinstance(card, dict) else None
-    return arch if isinstance(arch, str) and arch in models else None
+    if not isinstance(card, dict):
+        return {}
+    arch = card.get("arch")
+    return {**card, "arch": arch if isinstance(arch, str) and arch in models else None}
+
+
+def _with_hidden(options: NetOptions, given: Mapping[str, object]) -> NetOptions:
+    """Put in what no weight tells: the activation, and whether a net has parameter-free skips."""
+    activation, shortcut = given.get("activation"), given.get("shortcut")
+    if isinstance(activation, str) and activation in ACTIVATIONS:
+        options = replace(options, activation=activation)  # type: ignore[arg-type]
+    if shortcut in ("A", "none") and options.shortcut in ("A", "none"):
+        options = replace(options, shortcut=shortcut)
+    return options

@@ -65,7 +65,7 @@ def evaluate_run(
         progress: called with the share done, 0-1.
     """
     config, card = TrainConfig.read(run / layout.CONFIG), read_card(run)
-    net, _ = load_checkpoint(weights or run / layout.WEIGHTS, arch=config.model)
+    net, _ = load_checkpoint(weights or run / layout.WEIGHTS, config.model, card.get("options"))
     part = load_part(dataclasses.replace(config, data=data or config.data), split, token)
     part = align(part, card["classes"]) if data else part
     batch = 250 if part.images.shape[1] <= 64 else 25

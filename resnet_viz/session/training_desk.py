@@ -123,7 +123,7 @@ class TrainingDesk:
         from .results import card_normalization, read_card
 
         config, card = TrainConfig.read(run / layout.CONFIG), read_card(run)
-        net, _ = load_checkpoint(run / layout.WEIGHTS, arch=config.model)
+        net, _ = load_checkpoint(run, config.model)
         data = self._load(config, "test", token, progress)
         tensor = torch.from_numpy(data.images).permute(0, 3, 1, 2)
         batch = 250 if data.images.shape[1] <= 64 else 20

@@ -124,6 +124,8 @@ def command_of(config: TrainConfig, run: Path) -> str:
             words.append(name if value else "--no-" + name[2:])
         else:
             text = " ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+            if field.name == "start_from":
+                text = Path(text).name  # a card goes to other machines
             words.append(f"{name} {text}")
     return " ".join([*words, f"--out {run.name}"])
 

@@ -247,6 +247,14 @@ def test_larger_text_and_schemes_redraw_without_clipping(open_window: Open, qtbo
         window.actions_by_id[name].trigger()
         QApplication.processEvents()
     assert QApplication.font().pixelSize() >= 11
+    # text of the widgets themselves, not the application's alone
+    window.actions_by_id["bigger"].trigger()
+    assert (
+        window.model_button.font().pixelSize()
+        == window.inspect.tree.font().pixelSize()
+        == QApplication.font().pixelSize()
+    )
+    window.actions_by_id["smaller"].trigger()
     window.actions_by_id["normal_size"].trigger()
     assert QApplication.font().pixelSize() == 13
 

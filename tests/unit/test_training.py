@@ -307,3 +307,28 @@ def test_batches_cover_an_epoch() -> None:
     assert _batch_sizes(257, 128, 1) == [128, 128]  # batch norm cannot learn from one picture
     assert _batch_sizes(259, 128, 2) == [128, 128]
     assert _batch_sizes(3, 128, 1) == [3]
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ("resnet20", {"activation": "tanh"}),
+        ("resnet20", {"shortcut": "none"}),
+        ("resnet20", {"shortcut": "B", "batch_norm": False}),
+        ("plain20", {"activation": "sigmoid", "batch_norm": False}),
+    ],
+)
+def test_a_run_opens_as_the_net_it_trained(data: ArraySet, tmp_path: Path, model: str, changes: dict[str, Any]) -> None:
+    """Neither the activation nor a skip without parameters can be read off the weights."""
+    from resnet_viz.models import create
+    from resnet_viz.session.loading import open_model
+    from resnet_viz.session.requests import OpenModel
+
+    list(train(config(model=model, epochs=1, lr=1e-3, **changes), data, tmp_path / "run"))
+    net, card = open_model(OpenModel(str(tmp_path / "run")))
+    expected = create(model, seed=0, num_classes=3, **changes)
+    expected.load_state_dict(weights(tmp_path / "run", layout.WEIGHTS))
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(net(x), expected(x))
+    assert card.input_size == 8 and card.classes == ("red", "green", "blue")

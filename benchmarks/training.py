@@ -1,0 +1,302 @@
+"""Training speed: the usual student's loop, a bare hand-written loop and ours, in pictures a second.
+
+    python -m benchmarks.training [--hresnet] [--compile] [--repeats 5] [--json]
+
+ResNet-20, or HResNet, on random pictures of 32 x 32 in batches of 128. Each side trains in a
+process of its own with the same number of threads; the sides take turns of some seconds, in
+an order that is reversed every other time, so that a drift of the machine's speed meets all
+of them. A ratio is taken within each repeat, of which the median is quoted.
+
+  usual       a data set of pictures with torchvision's RandomCrop, RandomHorizontalFlip,
+              ToTensor and Normalize on each, a DataLoader with 0 or 2 workers, fp32
+  ours        the events of ``resnet_viz.training.loop.train``, as the window's child runs it
+  bare        our augmentation, optimizer, memory layout and precision, written down as one
+              loop: no events, no log, no gradient norms, no accuracy, no schedule
+  no norms    ours with ``gradients_every = 0``
+  compiled    ours with ``compile = True``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+BATCH = 128
+PICTURES = 50_000
+STEPS_A_TURN = 50  # ours can be stopped where it speaks: every 50 steps
+TURNS_A_REPEAT = 2  # gradient norms are recorded every 100 steps: once in two turns
+USUAL_SETTLES, USUAL_STEPS = 5, 15  # batches that workers made ahead while others had their turn are not timed
+CHECKPOINT_S = 120.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--hresnet", action="store_true")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
+    parser.add_argument("--checkpoint-s", type=float, default=CHECKPOINT_S, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    model = "hresnet" if arguments.hresnet else "resnet20"
+    if arguments.side:
+        take_turns(SIDES[arguments.side](model, arguments.checkpoint_s))
+        return
+    sides = [side for side in SIDES if arguments.compile or side != "ours, compiled"]
+    report(measure(model, sides, arguments.repeats), arguments.json)
+
+
+def measure(model: str, sides: list[str], repeats: int) -> dict[str, list[float]]:
+    """Return each side's pictures a second, one figure for each repeat."""
+    processes: dict[str, subprocess.Popen[str]] = {}
+    rates: dict[str, list[float]] = {side: [] for side in sides}
+    try:
+        threads: dict[str, list[float]] = {}
+        for side in sides:  # one after the other: threads of two sides would wait for each other
+            processes[side] = start(model, side, len(sides))
+            threads[side] = answer(processes[side])
+        assert len({tuple(said) for said in threads.values()}) == 1, f"threads differ: {threads}"
+        for _ in range(repeats):
+            steps, seconds = dict.fromkeys(sides, 0), dict.fromkeys(sides, 0.0)
+            for turn in range(TURNS_A_REPEAT):
+                for side in reversed(sides) if turn % 2 else sides:
+                    done, took = turn_of(processes[side])
+                    steps[side] += int(done)
+                    seconds[side] += took
+            for side in sides:
+                rates[side].append(steps[side] * BATCH / seconds[side])
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+    return rates
+
+
+# ---- the two ends of a side's process ----
+
+
+def start(model: str, side: str, sides: int) -> subprocess.Popen[str]:
+    """Start a side's process; ours and the bare loop have the environment of the window's child."""
+    from resnet_viz.session.child_process import child_environment
+
+    environment = dict(os.environ) if side.startswith("usual") else child_environment()
+    # a side runs a share of the time only, and saves as often as it would by itself
+    words = ["--side", side, "--checkpoint-s", str(CHECKPOINT_S * sides)]
+    if model == "hresnet":
+        words.append("--hresnet")
+    command = [sys.executable, "-m", "benchmarks.training", *words]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def turn_of(process: subprocess.Popen[str]) -> list[float]:
+    """Let a side train for one turn; returns its steps and seconds."""
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return answer(process)
+
+
+def answer(process: subprocess.Popen[str]) -> list[float]:
+    """Return the next line of a side's process, a list of numbers."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"A side ended with status {process.wait()}: {process.args}")
+    return list(json.loads(line))
+
+
+def take_turns(turns: Iterator[tuple[int, float]]) -> None:
+    """Train for one turn whenever a line comes in, and answer with its steps and seconds."""
+    import torch
+
+    # the first two turns choose kernels, fill caches, and record norms densely where norms are recorded
+    next(turns), next(turns)
+    print(json.dumps([torch.get_num_threads()]), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(next(turns)), flush=True)
+
+
+# ---- the sides: each yields the steps and seconds of its turns ----
+
+
+def usual(model: str, workers: int) -> Iterator[tuple[int, float]]:
+    """Train as most tutorials do."""
+    import torch
+    from PIL import Image
+    from torch import nn
+    from torch.utils.data import DataLoader, Dataset
+    from torchvision import transforms
+
+    from resnet_viz.models import create
+
+    made = pictures()
+
+    class Pictures(Dataset[Any]):
+        transform = transforms.Compose(
+            [
+                transforms.RandomCrop(32, padding=4),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+            ]
+        )
+
+        def __len__(self) -> int:
+            return PICTURES
+
+        def __getitem__(self, index: int) -> tuple[Any, int]:
+            return self.transform(Image.fromarray(made.images[index])), int(made.labels[index])
+
+    net = create(model, seed=0).train()
+    optimizer: Any
+    if model == "hresnet":
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
+    else:
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    criterion = nn.CrossEntropyLoss()
+    loader = DataLoader(Pictures(), BATCH, shuffle=True, num_workers=workers)
+    running, step, begun = 0.0, 0, 0.0
+    while True:
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss = criterion(net(images), labels)
+            loss.backward()
+            optimizer.step()
+            running += loss.item()
+            step += 1
+            if step % (USUAL_SETTLES + USUAL_STEPS) == USUAL_SETTLES:
+                begun = time.perf_counter()
+            elif step % (USUAL_SETTLES + USUAL_STEPS) == 0:
+                yield USUAL_STEPS, time.perf_counter() - begun
+
+
+def ours(model: str, checkpoint_s: float, **changes: object) -> Iterator[tuple[int, float]]:
+    """Train as the window's child does."""
+    from resnet_viz.training.events import Failed, Step
+    from resnet_viz.training.loop import train
+
+    with tempfile.TemporaryDirectory() as run:
+        begun = time.perf_counter()
+        for event in train(config_of(model, checkpoint_every_s=checkpoint_s, **changes), pictures(), Path(run)):
+            assert not isinstance(event, Failed), event
+            if isinstance(event, Step) and event.step % STEPS_A_TURN == 0:
+                yield STEPS_A_TURN, time.perf_counter() - begun
+                begun = time.perf_counter()
+
+
+def bare(model: str, bf16: bool) -> Iterator[tuple[int, float]]:
+    """Train with our parts in a loop that does nothing else."""
+    import torch
+    from torch import nn
+
+    from resnet_viz.data.augment import Augmentation
+    from resnet_viz.data.batches import normalise
+    from resnet_viz.training.optimizers import make_optimizer
+    from resnet_viz.training.parts import build
+    from resnet_viz.training.prepare import complete, normalization_of
+
+    made = pictures()
+    config = complete(config_of(model), made)
+    normalization = normalization_of(config, made)
+    images = torch.from_numpy(made.images).permute(0, 3, 1, 2)
+    labels = torch.from_numpy(made.labels)
+    net = build(config).to(memory_format=torch.channels_last).train()
+    optimizer: Any = make_optimizer(config, net.parameters(), fused=True)
+    augmentation = Augmentation(config.pad, config.flip)
+    generator = torch.Generator().manual_seed(0)
+    step, begun = 0, time.perf_counter()
+    while True:
+        for batch in torch.split(torch.randperm(PICTURES, generator=generator), BATCH):
+            x = normalise(augmentation.apply(images[batch], augmentation.draw(len(batch), generator)), normalization)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                logits = net(x)
+            loss = nn.functional.cross_entropy(logits.float(), labels[batch])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            step += 1
+            if step % STEPS_A_TURN == 0:
+                yield STEPS_A_TURN, time.perf_counter() - begun
+                begun = time.perf_counter()
+
+
+Side = Callable[[str, float], Iterator[tuple[int, float]]]
+
+SIDES: dict[str, Side] = {
+    "usual, 0 workers": lambda model, _: usual(model, 0),
+    "usual, 2 workers": lambda model, _: usual(model, 2),
+    "ours, fp32": lambda model, seconds: ours(model, seconds, bf16="off"),
+    "bare, fp32": lambda model, _: bare(model, False),
+    "ours, bf16": lambda model, seconds: ours(model, seconds, bf16="on"),
+    "bare, bf16": lambda model, _: bare(model, True),
+    "ours, bf16, no norms": lambda model, seconds: ours(model, seconds, bf16="on", gradients_every=0),
+    "ours, compiled": lambda model, seconds: ours(model, seconds, bf16="on", compile=True),
+}
+
+
+def config_of(model: str, **changes: object) -> Any:
+    """Return the configuration of ours and of the bare loop."""
+    from resnet_viz.training.recipes import from_recipe
+
+    recipe = "hresnet" if model == "hresnet" else "quick"
+    return from_recipe(recipe, model, "random", **{"epochs": 1000, "val_share": 0.0, **changes})
+
+
+def pictures() -> Any:
+    """Return random pictures, as many as CIFAR-10 has."""
+    import numpy as np
+
+    from resnet_viz.data.datasets import ArraySet
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (PICTURES, 32, 32, 3), np.uint8)
+    return ArraySet(images, rng.integers(0, 10, PICTURES), tuple("0123456789"), "random")
+
+
+# ---- the report ----
+
+
+def report(rates: dict[str, list[float]], as_json: bool) -> None:
+    """Print pictures a second and the ratios with their bars."""
+    # the student's better choice, whichever it is on this machine
+    best = max(("usual, 0 workers", "usual, 2 workers"), key=lambda side: statistics.median(rates[side]))
+    wanted: list[tuple[str, str, float | None, bool]] = [
+        ("ours, fp32", best, 1.6, True),
+        ("ours, bf16", best, 2.8, True),
+        ("ours, fp32", "bare, fp32", 0.97, True),
+        ("ours, bf16", "bare, bf16", 0.97, True),
+        ("ours, bf16, no norms", "ours, bf16", 1.03, False),
+    ]
+    if "ours, compiled" in rates:
+        wanted.append(("ours, compiled", best, None, True))
+    ratios = {
+        f"{one} / {other}": [a / b for a, b in zip(rates[one], rates[other], strict=True)]
+        for one, other, _, _ in wanted
+    }
+    medians = {name: statistics.median(values) for name, values in ratios.items()}
+    if as_json:
+        print(json.dumps({"pictures_per_s": rates, "ratios": ratios, "median_ratios": medians}))
+        return
+    print(f"{'pictures a second':42} {'median':>8} {'from':>8} {'to':>8}")
+    for side, values in rates.items():
+        print(f"{side:42} {statistics.median(values):8.0f} {min(values):8.0f} {max(values):8.0f}")
+    print(f"\n{'ratio, repeat by repeat':42} {'median':>8} {'from':>8} {'to':>8}   bar")
+    for (_, _, bar, least), (name, values) in zip(wanted, ratios.items(), strict=True):
+        verdict = ""
+        if bar is not None:
+            held = medians[name] >= bar if least else medians[name] <= bar
+            verdict = f"{'>=' if least else '<='} {bar:.2f} {'held' if held else 'NOT MET'}"
+        print(f"{name:42} {medians[name]:8.3f} {min(values):8.3f} {max(values):8.3f}   {verdict}")
+
+
+if __name__ == "__main__":
+    main()
