@@ -323,6 +323,113 @@ def test_cut_and_deleted_change_the_picture_where_they_act(make_map: MakeMap) ->
         assert (picture(widget) == before).all()
 
 
+def operable(widget: NetworkMap) -> list[tuple[str, str]]:
+    blocks = [block for block in card_of("resnet20").blocks if block.kind in ("residual", "plain")]
+    widget.set_operable([block.name for block in blocks], [block.name for block in blocks if block.skip])
+    return listen(widget)
+
+
+def test_nothing_flows_through_a_deleted_block_and_the_cut_arc_has_a_gap(make_map: MakeMap) -> None:
+    widget = make_map("resnet20", width=2200, height=170)
+    column = column_of(widget, "layer1.1")
+    assert column.arc is not None
+    blue = QColor(theme.current().residual)
+
+    def is_blue(image: np.ndarray, x: float, y: float) -> bool:
+        point = spot(widget, x, y)
+        near = image[point.y() - 3 : point.y() + 4, point.x()]
+        return bool((np.abs(near - [blue.red(), blue.green(), blue.blue()]).max(axis=1) < 60).any())
+
+    before = picture(widget)
+    y, top = column.body.cy, column.arc.top
+    middle, lead = (column.arc.start + column.arc.end) / 2, (column.arc.start + column.body.x) / 2
+    assert is_blue(before, middle, top)
+    line = spot(widget, lead, y)
+    panel = before[line.y() + 20, line.x()]
+    assert (before[line.y(), line.x()] != panel).any()  # the line enters the block
+    widget.set_lesions(frozenset({"layer1.1"}), frozenset())
+    deleted = picture(widget)
+    assert (deleted[line.y(), line.x()] == panel).all()
+    assert is_blue(deleted, middle, top)
+    widget.set_lesions(frozenset(), frozenset({"layer1.1"}))
+    cut = picture(widget)
+    assert not is_blue(cut, middle, top)
+    assert (cut[line.y(), line.x()] != panel).any()
+    widget.set_lesions(frozenset(), frozenset())
+    assert (picture(widget) == before).all()
+
+
+def test_a_deleted_plain_block_is_passed_by(make_map: MakeMap) -> None:
+    widget = make_map("plain20", height=170)
+    body = column_of(widget, "layer1.1").body
+    before = picture(widget)
+    widget.set_lesions(frozenset({"layer1.1"}), frozenset())
+    above = [spot(widget, body.cx, y) for y in np.arange(2, body.y - 3)]
+    changed = [(picture(widget)[point.y(), point.x()] != before[point.y(), point.x()]).any() for point in above]
+    assert any(changed), "an arch over the block shows where its input goes"
+
+
+def test_an_operable_map_deletes_and_cuts_and_selects_nothing(make_map: MakeMap) -> None:
+    widget = make_map("resnet20")
+    heard = operable(widget)
+    column = column_of(widget, "layer2.1")
+    assert column.arc is not None
+    click_rect(widget, cell_of(widget, "layer2.1.conv2").rect)  # a layer stands for its block here
+    click(widget, (column.arc.start + column.arc.end) / 2, column.arc.top)
+    stem = column_of(widget, "stem").body
+    click(widget, stem.cx, stem.cy)  # nothing can stand in for it
+    assert heard == [("block", "layer2.1"), ("arc", "layer2.1")]
+    assert widget.selected() is None
+    hover(widget, stem.cx, stem.cy)
+    assert widget.cursor().shape() == Qt.CursorShape.ArrowCursor
+    hover(widget, column.body.cx, column.body.cy)
+    assert widget.cursor().shape() == Qt.CursorShape.PointingHandCursor
+    widget.set_operable(None)
+    heard.clear()
+    click_rect(widget, cell_of(widget, "layer2.1.conv2").rect)
+    assert heard == [("layer", "layer2.1.conv2")]
+
+
+def test_keys_delete_blocks_and_cut_skips(make_map: MakeMap) -> None:
+    widget = make_map("resnet20")
+    heard = operable(widget)
+    widget.setFocus(Qt.FocusReason.TabFocusReason)
+    for key in (Qt.Key.Key_Delete, Qt.Key.Key_X):
+        QTest.keyClick(widget, key)
+    assert heard == []  # the stem
+    QTest.keyClick(widget, Qt.Key.Key_Right)
+    for key in (Qt.Key.Key_Delete, Qt.Key.Key_Return, Qt.Key.Key_Backspace, Qt.Key.Key_X):
+        QTest.keyClick(widget, key)
+    QTest.keyClick(widget, Qt.Key.Key_Delete, Qt.KeyboardModifier.ShiftModifier)
+    name = "layer1.0"
+    assert heard == [("block", name)] * 3 + [("arc", name)] * 2
+    widget.set_operable(None)
+    heard.clear()
+    QTest.keyClick(widget, Qt.Key.Key_Delete)
+    QTest.keyClick(widget, Qt.Key.Key_X)
+    assert heard == []
+
+
+def test_lesions_are_said_in_words(make_map: MakeMap) -> None:
+    widget = make_map("resnet20")
+    operable(widget)
+    widget.set_lesions(frozenset({"layer1.1"}), frozenset({"layer2.1"}))
+    assert "Deleted: layer1.1. Skip cut: layer2.1." in widget.accessibleDescription()
+    for block, deleted in (("layer1.1", True), ("layer1.2", False)):
+        body = column_of(widget, block).body
+        hit = widget.hit(QPointF(spot(widget, body.cx, body.cy)))
+        assert hit is not None
+        assert ("put it back" in widget.tip(hit)) is deleted and (
+            "Click to delete it" in widget.tip(hit)
+        ) is not deleted
+    arc = column_of(widget, "layer2.1").arc
+    assert arc is not None
+    hit = widget.hit(QPointF(spot(widget, (arc.start + arc.end) / 2, arc.top)))
+    assert hit is not None and "Click to mend it" in widget.tip(hit)
+    widget.set_card(card_of("resnet32"))
+    assert "Deleted" not in widget.accessibleDescription()
+
+
 def test_the_selected_block_is_outlined(make_map: MakeMap) -> None:
     widget = make_map("resnet20")
     widget.set_selected("layer2.1")

@@ -118,6 +118,11 @@ class MapCanvas(QWidget):
         self._deleted = frozenset(blocks)
         self._forget_look()
 
+    def set_lesions(self, deleted: frozenset[str], cut: frozenset[str]) -> None:
+        """Draw some blocks as deleted and the skip connections of others as cut, in one step."""
+        self._deleted, self._cut = frozenset(deleted), frozenset(cut)
+        self._forget_look()
+
     def set_input(self, picture: U8 | None) -> None:
         """Show the picture as the net sees it, uint8 (H, W, C), where it enters; None: a symbol."""
         self._source = None

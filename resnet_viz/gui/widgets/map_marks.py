@@ -37,10 +37,13 @@ def paint_marks(painter: QPainter, plan: Plan, layout: MapLayout, look: Look, ma
     painter.setBrush(Qt.BrushStyle.NoBrush)
     text, window = QColor(look.theme.text), QColor(look.theme.window)
     if marks.arc is not None:
-        arc = layout.columns[marks.arc].arc
-        if arc is not None:
-            painter.setPen(QPen(QColor(look.theme.residual), 3.2))
-            painter.drawPath(arc_path(arc))
+        pointed = layout.columns[marks.arc]
+        if pointed.arc is not None:
+            pen = QPen(QColor(look.theme.residual), 3.2)
+            if pointed.block in look.cut:  # how it would be mended, without hiding that it is cut
+                pen = QPen(QColor(look.theme.residual), 1.2, Qt.PenStyle.DotLine)
+            painter.setPen(pen)
+            painter.drawPath(arc_path(pointed.arc))
     for index in marks.columns:
         column = layout.columns[index]
         path = body_path(column, 2.0)

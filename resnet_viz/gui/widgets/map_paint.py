@@ -7,6 +7,7 @@ from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
 
 from .color_scale import RGB, ink, mix
 from .map_geometry import Cell, Column, MapLayout
+from .map_lesions import LesionPainter
 from .map_plan import Plan
 from .map_shapes import Look, arc_path, body_path, qrect, rgb_of
 
@@ -26,6 +27,7 @@ class ScenePainter:
         self.residual = QColor(theme.residual)
         self.plain = QColor(theme.plain)
         self.trunk = QColor(*mix(rgb_of(theme.line), rgb_of(theme.muted), 0.5))
+        self.lesions = LesionPainter(painter, look, plan.metrics.em, layout.trunk_y, (self.neutral, self.trunk))
 
     def paint(self, left: float, right: float) -> None:
         """Paint what lies between two x of the scene."""
@@ -105,84 +107,57 @@ class ScenePainter:
 
     def _body(self, column: Column) -> None:
         block = self.plan.columns[column.index].block
-        path = body_path(column)
-        if column.block in self.look.deleted:
-            self._ghost(column, path)
-            return
         fill = self.fill(self.value(block.name, block.out)) or self.neutral
+        if column.block in self.look.deleted:
+            self.lesions.ghost(column, block.stage > 0, block.in_shape != block.out_shape)
+            for cell in column.cells:
+                if cell.place == "tail":  # what follows the addition is still computed
+                    self._cell(cell, self.neutral)
+            return
         if block.kind == "plain":
             self.p.setPen(QPen(self.plain, 1.4))
         else:
             self.p.setPen(QColor(*mix(fill, self.text, 0.3)))
         self.p.setBrush(QColor(*fill))
-        self.p.drawPath(path)
+        self.p.drawPath(body_path(column))
         for cell in column.cells:
             if cell.place in ("body", "tail"):
                 self._cell(cell, fill)
 
-    def _ghost(self, column: Column, path: QPainterPath) -> None:
-        """Draw a deleted block: nothing flows through it, its outline remains."""
-        body = qrect(column.body)
-        self.p.setPen(QPen(QColor(self.look.theme.window), 4))
-        y = self.layout.trunk_y
-        self.p.drawLine(QLineF(body.left() - 1, y, body.right() + 1, y))
-        pen = QPen(QColor(self.look.theme.muted), 1.2, Qt.PenStyle.CustomDashLine)
-        pen.setDashPattern([2.5, 2.5])
-        self.p.setPen(pen)
-        faint = QColor(*self.neutral)
-        faint.setAlphaF(0.35)
-        self.p.setBrush(faint)
-        self.p.drawPath(path)
-        self._cross(body.center(), min(body.width(), body.height()) * 0.22)
-
-    def _cross(self, at: QPointF, size: float) -> None:
-        pen = QPen(QColor(self.look.theme.error), max(1.6, min(2.4, 0.45 * size)))
-        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        self.p.setPen(pen)
-        x, y = at.x(), at.y()
-        self.p.drawLine(QLineF(x - size, y - size, x + size, y + size))
-        self.p.drawLine(QLineF(x - size, y + size, x + size, y - size))
-
     def _arcs(self, columns: list[Column]) -> None:
         """Draw all skip connections, those with the same pen one after the other."""
-        strokes: dict[tuple[bool, bool, bool, bool], list[QPainterPath]] = {}
+        strokes: dict[tuple[bool, bool, bool], list[QPainterPath]] = {}
         dots: list[tuple[QPointF, bool]] = []
-        crosses: list[tuple[QPointF, float, Column]] = []
         for column in columns:
             arc = column.arc
             if arc is None:
                 continue
             cut, strong = column.block in self.look.cut, column.block in self.look.deleted
             narrow = abs(arc.end - arc.start) < 2 * self.plan.metrics.em
-            add = next((cell.rect for cell in column.cells if cell.place == "add"), None)
-            path = arc_path(arc, add.h / 2 if add is not None else 0)
-            strokes.setdefault((arc.skip == "A", narrow, strong, cut), []).append(path)
             if not narrow:
                 dots.append((QPointF(arc.start, arc.base), cut))
             if cut:
-                crowded = any(cell.place == "skip" for cell in column.cells)
-                size = max(2.4, min(4.5, 0.12 * abs(arc.end - arc.start)))
-                crosses.append((path.pointAtPercent(0.74 if crowded else 0.5), size, column))
-        faint = QColor(self.residual)
-        faint.setAlphaF(0.55)
+                self.lesions.cut(column, self.plan.columns[column.index].block.stage > 0)
+                continue
+            add = next((cell.rect for cell in column.cells if cell.place == "add"), None)
+            path = arc_path(arc, add.h / 2 if add is not None else 0)
+            strokes.setdefault((arc.skip == "A", narrow, strong), []).append(path)
+            if strong:
+                self.lesions.arrow(arc, self.residual)
         self.p.setBrush(Qt.BrushStyle.NoBrush)
-        for (dashed, narrow, strong, cut), paths in strokes.items():
-            pen = QPen(faint if cut else self.residual, (2.4 if strong else 1.6) * (0.85 if narrow else 1.0))
+        for (dashed, narrow, strong), paths in strokes.items():
+            pen = QPen(self.residual, (2.6 if strong else 1.6) * (0.85 if narrow else 1.0))
             if dashed:
                 pen.setDashPattern([2.2, 1.6] if narrow else [4, 2.5])
             self.p.setPen(pen)
             for path in paths:  # one by one: a single path of them all takes twice as long
                 self.p.drawPath(path)
+        faint = QColor(self.residual)
+        faint.setAlphaF(0.55)
         self.p.setPen(Qt.PenStyle.NoPen)
         for at, cut in dots:
             self.p.setBrush(faint if cut else self.residual)
             self.p.drawEllipse(at, 2.2, 2.2)
-        for at, size, column in crosses:
-            staged = self.plan.columns[column.index].block.stage > 0
-            self.p.setPen(Qt.PenStyle.NoPen)
-            self.p.setBrush(QColor(self.look.theme.panel if staged else self.look.theme.window))
-            self.p.drawEllipse(at, 2.1 * size, 2.1 * size)
-            self._cross(at, size)
 
     def _adds(self, cells: list[Cell]) -> None:
         """Draw the additions: a plus in a circle."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 from PyQt6.QtCore import QCoreApplication
@@ -79,6 +80,37 @@ def arc_tip(block: BlockInfo, cut: bool) -> str:
     rows = [(tr("carries"), shape_words(block.in_shape)), (tr("to"), block.add or "")]
     head = tr("cut: the addition gets F(x) alone") if cut else skip_words(block.skip)
     return _tip(tr("Skip connection of {0}").format(block.title), head, rows, None, "")
+
+
+def click_words(what: str | None, cut: bool, deleted: bool) -> str:
+    """Say what a click does to the net, as rich text; ``what`` is ``"delete"``, ``"cut"`` or None."""
+    if what is None:
+        text = tr("Nothing can stand in for it.")
+    elif what == "cut":
+        text = tr("Click to mend it (X)") if cut else tr("Click to cut it: F(x) alone goes on (X)")
+    else:
+        text = tr("Click to put it back (Del)") if deleted else tr("Click to delete it: its input passes it by (Del)")
+    return f"<p><i>{escape(text)}</i></p>"
+
+
+def how_to_use(operable: bool) -> str:
+    """Say what mouse and keys do on the map."""
+    if operable:
+        mouse = tr("Click a block to delete it or its arc to cut the skip connection, again to restore it.")
+        keys = tr("Arrow keys move along the blocks, Delete takes one out, X cuts its skip, + and − zoom, 0 fits.")
+    else:
+        mouse = tr("Click a block, a layer or an addition to see what it puts out; Ctrl + wheel zooms.")
+        keys = tr("Arrow keys move along the blocks and into their layers, Enter selects, + and − zoom, 0 fits.")
+    return f"{mouse} {keys}"
+
+
+def lesion_words(deleted: Iterable[str], cut: Iterable[str]) -> str:
+    """Name the deleted blocks and cut skips for a screen reader, after a space; empty where there are none."""
+    text = ""
+    for words, names in ((tr("Deleted: {0}."), sorted(deleted)), (tr("Skip cut: {0}."), sorted(cut))):
+        if names:
+            text += " " + words.format(", ".join(names))
+    return text
 
 
 def kind_words(kind: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 from PyQt6.QtCore import (
     QEvent,
     QPointF,
@@ -24,7 +27,7 @@ from resnet_viz.core.types import ModelCard
 from .map_cursor import Cursor, Step, move
 from .map_geometry import Hit, hit_test
 from .map_marks import Marks
-from .map_text import arc_tip, block_tip, layer_tip, spoken, tr
+from .map_text import arc_tip, block_tip, click_words, how_to_use, layer_tip, lesion_words, spoken, tr
 from .map_view import ZOOM_STEP, MapView
 
 DWELL_MS = 140
@@ -38,6 +41,10 @@ class NetworkMap(MapView):
     right go along the blocks, down into a block's layers, up out of them, Enter selects; plus,
     minus and 0 zoom, as do Ctrl + wheel and pinching. The selected block, and in a long net the
     one under the mouse, is drawn wide enough to read its layers.
+
+    While it can be operated on (see ``set_operable``) nothing is selected: a click anywhere in a
+    block, Enter or Delete means the block, a click on an arc or a shortcut's layer, X or
+    Shift + Delete its skip connection.
 
     Signals:
         layer_selected: name of the layer that a person chose.
@@ -59,6 +66,7 @@ class NetworkMap(MapView):
         self._pressed: QPointF | None = None
         self._panned = False
         self._keys = False  # the keyboard's ring shows once a key was used, not after a click
+        self._operable: tuple[frozenset[str], frozenset[str]] | None = None
         self._dwell = QTimer(self)
         self._dwell.setSingleShot(True)
         self._dwell.setInterval(DWELL_MS)
@@ -66,9 +74,7 @@ class NetworkMap(MapView):
         self._retranslate()
 
     def _retranslate(self) -> None:
-        keys = tr("Arrow keys move along the blocks and into their layers, Enter selects, + and − zoom, 0 fits.")
-        mouse = tr("Click a block, a layer or an addition to see what it puts out; Ctrl + wheel zooms.")
-        self.setWhatsThis(f"{mouse} {keys}")
+        self.setWhatsThis(how_to_use(self._operable is not None))
         self._describe()
 
     # ---- what to show ----
@@ -79,6 +85,21 @@ class NetworkMap(MapView):
         self._hit = self._near = self._cursor = self._follow = None
         super().set_card(card)
         self.map_layout()
+        self._describe()
+
+    def set_operable(self, deletable: Iterable[str] | None, cuttable: Iterable[str] = ()) -> None:
+        """Let a person delete blocks and cut skip connections: clicks say which, and nothing is selected.
+
+        Args:
+            deletable: names of the blocks that can be deleted; None ends it.
+            cuttable: names of the blocks whose skip can be cut.
+        """
+        self._operable = None if deletable is None else (frozenset(deletable), frozenset(cuttable))
+        self._point_at(None)
+        self._retranslate()
+
+    def set_lesions(self, deleted: frozenset[str], cut: frozenset[str]) -> None:
+        super().set_lesions(deleted, cut)
         self._describe()
 
     def set_selected(self, layer: str | None) -> None:
@@ -103,7 +124,7 @@ class NetworkMap(MapView):
         return Marks(
             layer=self._selected,
             columns=self._columns,
-            hover=(hit.index, hit.layer) if hit is not None and hit.kind != "arc" else None,
+            hover=(hit.index, "" if self._operable else hit.layer) if hit is not None and hit.kind != "arc" else None,
             cursor=self._cursor if self.hasFocus() and self._keys else None,
             arc=hit.index if hit is not None and hit.kind == "arc" else None,
         )
@@ -117,7 +138,7 @@ class NetworkMap(MapView):
         """Say in words what is shown, for screen readers."""
         name = tr("Network map")
         value = self.value_of(self._selected) if self._selected else None
-        text = spoken(self._card, self._selected, value, self._title)
+        text = spoken(self._card, self._selected, value, self._title) + lesion_words(self._deleted, self._cut)
         plan = self.plan()
         if plan is not None and self._cursor is not None and self._keys:
             text += " " + tr("Keyboard at {0}.").format(self._cursor[1] or plan.columns[self._cursor[0]].block.name)
@@ -192,12 +213,29 @@ class NetworkMap(MapView):
         if hit == self._hit:
             return
         self._hit = hit
-        self.setCursor(Qt.CursorShape.PointingHandCursor if hit is not None else Qt.CursorShape.ArrowCursor)
+        hand = hit is not None and (self._operable is None or self._operation(hit) is not None)
+        self.setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
         if hit is not None:
             self._dwell.start()
         self.update()
 
+    def _operation(self, hit: Hit) -> Literal["delete", "cut"] | None:
+        """Return what a click there does to the net, None for nothing."""
+        deletable, cuttable = self._operable or (frozenset(), frozenset())
+        plan = self.plan()
+        on_skip = plan is not None and any(cell.layer == hit.layer for cell in plan.columns[hit.index].at("skip"))
+        if hit.kind == "arc" or on_skip:
+            return "cut" if hit.block in cuttable else None
+        return "delete" if hit.block in deletable else None
+
+    def _operate(self, hit: Hit) -> None:
+        what = self._operation(hit)
+        if what is not None:
+            (self.block_clicked if what == "delete" else self.arc_clicked).emit(hit.block)
+
     def _choose(self, hit: Hit) -> None:
+        if self._operable is not None:
+            return self._operate(hit)
         if hit.kind == "arc":
             self.arc_clicked.emit(hit.block)
             return
@@ -217,6 +255,12 @@ class NetworkMap(MapView):
             return ""
         block = card.blocks[hit.index]
         cut, deleted = block.name in self._cut, block.name in self._deleted
+        if self._operable is not None:
+            what = self._operation(hit)
+            does = click_words(what, cut, deleted)
+            if what == "cut" or hit.kind == "arc":
+                return arc_tip(block, cut) + does
+            return block_tip(block, self.value_of(block.name), self._title, cut, deleted) + does
         if hit.kind == "arc":
             return arc_tip(block, cut)
         layer = next((info for info in card.layers if hit.layer and info.name == hit.layer), None)
@@ -260,7 +304,11 @@ class NetworkMap(MapView):
         if not free:
             return super().keyPressEvent(event)
         self._keys = True
-        if key in steps:
+        cutting = key == Qt.Key.Key_X or bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if self._operable is not None and key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace, Qt.Key.Key_X):
+            index = (self._cursor or (0, ""))[0]
+            self._operate(Hit("arc" if cutting else "block", index, plan.columns[index].block.name))
+        elif key in steps:
             self._step(move(plan, self._cursor or (0, ""), steps[key]))
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
             index, layer = self._cursor or (0, "")
