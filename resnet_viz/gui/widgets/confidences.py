@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from PyQt6.QtCore import QCoreApplication, QEvent, QRect, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtCore import QCoreApplication, QEvent, QLineF, QRect, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import ClassScore, Prediction
@@ -19,6 +19,18 @@ def _tr(text: str) -> str:
 def percent(prob: float) -> str:
     """Return a probability for people: ``"86.1 %"``."""
     return f"{100 * prob:.1f} %"
+
+
+def rows_of(prediction: Prediction | None, before: Prediction | None) -> tuple[ClassScore, ...]:
+    """Return the classes to show: the best ones, and among them the one that was best before a change."""
+    scores = prediction.top if prediction is not None else ()
+    if prediction is None or before is None or not before.top or not scores:
+        return scores
+    first = before.top[0]
+    if any(score.index == first.index for score in scores) or not first.index < len(prediction.probs):
+        return scores
+    prob, logit = float(prediction.probs[first.index]), float(prediction.logits[first.index])
+    return (*scores[:-1], ClassScore(first.index, first.label, prob, logit))
 
 
 class Confidences(QWidget):
@@ -55,13 +67,20 @@ class Confidences(QWidget):
         layout.addWidget(self.bars)
         self._label: str | None = None
         self._prediction: Prediction | None = None
+        self._before: Prediction | None = None
         self._truth.hide()
 
     def set_prediction(self, prediction: Prediction | None) -> None:
         """Show a prediction."""
         self._prediction = prediction
-        self.bars.set_scores(prediction.top if prediction else ())
+        self.bars.set_scores(rows_of(prediction, self._before))
         self._show_truth()
+
+    def set_before(self, before: Prediction | None) -> None:
+        """Show beside each bar what it was before the net was changed; None ends that."""
+        self._before = before
+        self.bars.set_before(before)
+        self.bars.set_scores(rows_of(self._prediction, before))
 
     def set_stale(self, stale: bool) -> None:
         """Dim the bars while the picture has changed and the answer is not there yet."""
@@ -102,6 +121,7 @@ class _Bars(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._scores: tuple[ClassScore, ...] = ()
+        self._before: Prediction | None = None
         self._logits = False
         self._stale = False
         self._true: str | None = None
@@ -111,10 +131,27 @@ class _Bars(QWidget):
 
     def set_scores(self, scores: tuple[ClassScore, ...]) -> None:
         self._scores = scores
-        words = [f"{score.label} {percent(score.prob)}" for score in scores]
+        words = [f"{score.label} {self._value(score)}" for score in scores]
         self.setAccessibleDescription(", ".join(words))
         self.updateGeometry()
         self.update()
+
+    def set_before(self, before: Prediction | None) -> None:
+        self._before = before
+        self.update()
+
+    def _was(self, score: ClassScore) -> tuple[float, float] | None:
+        """Return probability and logit before the change, None if there was none."""
+        if self._before is None or not score.index < len(self._before.probs):
+            return None
+        return float(self._before.probs[score.index]), float(self._before.logits[score.index])
+
+    def _value(self, score: ClassScore) -> str:
+        was = self._was(score)
+        if self._logits:
+            text = f"{score.logit:.2f}" if was is None else f"{was[1]:.1f} → {score.logit:.1f}"
+            return text.replace("-", "−")
+        return percent(score.prob) if was is None else f"{100 * was[0]:.1f} → {percent(score.prob)}"
 
     def set_logits(self, on: bool) -> None:
         self._logits = on
@@ -175,7 +212,7 @@ class _Bars(QWidget):
         painter.setOpacity(0.55 if self._stale else 1.0)
         widest = max(metrics.horizontalAdvance(score.label) for score in self._scores)
         label_w = min(widest + 24, int(self.width() * 0.4))
-        value_w = metrics.horizontalAdvance("−100.00 ") + 4
+        value_w = metrics.horizontalAdvance("−100.00 " if self._before is None else "100.0 → 100.0 %") + 4
         top = max(abs(score.logit) for score in self._scores) or 1.0
         bar_x, bar_w = label_w + 8, max(20, self.width() - label_w - value_w - 16)
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -194,6 +231,15 @@ class _Bars(QWidget):
             painter.setBrush(QColor(colours.residual))
             if share * bar_w >= 1:
                 painter.drawRoundedRect(QRectF(track.x(), track.y(), max(3.0, share * bar_w), 12), 4, 4)
+            was = self._was(score)
+            if was is not None:  # an outline: what it was
+                before = max(0.0, was[1] / top) if self._logits else was[0]
+                painter.setPen(QPen(QColor(colours.text), 1.2))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                width = min(float(bar_w), before * bar_w)
+                if width >= 8:
+                    painter.drawRoundedRect(QRectF(track.x(), track.y() - 1, width, 14), 4, 4)
+                elif width >= 1:
+                    painter.drawLine(QLineF(track.x() + width, track.y() - 1, track.x() + width, track.y() + 13))
             painter.setPen(QColor(colours.text if index == 0 else colours.muted))
-            value = f"{score.logit:.2f}".replace("-", "−") if self._logits else percent(score.prob)
-            painter.drawText(QRect(self.width() - value_w - 4, y, value_w, row), right, value)
+            painter.drawText(QRect(self.width() - value_w - 4, y, value_w, row), right, self._value(score))
