@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from resnet_viz.data import layouts
 from resnet_viz.data.batches import normalise
 from resnet_viz.data.finding import find
 from resnet_viz.data.images import load_image
-from resnet_viz.data.places import locate
+from resnet_viz.data.places import known_sets, locate
 from resnet_viz.data.samples import sample_pictures
 from resnet_viz.data.transforms import prepare_pixels
 
@@ -69,24 +70,90 @@ def find_batch(request: BatchRequest, card: ModelCard, token: CancelToken = NEVE
     return fit_batch(choose(request, token), card)
 
 
-def choose(request: BatchRequest, token: CancelToken = NEVER) -> Pictures:
+def choose(request: BatchRequest, token: CancelToken = NEVER, *, pool: Pool | None = None) -> Pictures:
     """Choose the pictures.
 
     Args:
         request: which.
         token: looked at while folders are listed, and before each picture.
+        pool: of the same source and part, where it has been opened already.
 
     Raises:
         DataError: if the data set is missing or damaged.
-        UserError: for a count that makes no batch.
+        UserError: for a count that makes no batch, or a seed below 0.
     """
-    if not 1 <= request.count <= MAX_PICTURES:
-        raise UserError(f"A batch of {request.count} pictures makes no sense. Give a number from 1 to {MAX_PICTURES}.")
+    check(request)
     if request.source == NOISE:
         return Pictures((), (), (), f"{request.count} pictures of noise, seed {request.seed}", request)
     if request.source == SAMPLES:
         return _samples(request, token)
-    return _of_set(request, _auto() if request.source == AUTO else request.source, token)
+    return _of_set(request, pool or open_pool(request.source, request.split, token), token)
+
+
+def check(request: BatchRequest) -> None:
+    """Raise UserError where there can be no such batch, before anything is read."""
+    if not 1 <= request.count <= MAX_PICTURES:
+        raise UserError(f"A batch of {request.count} pictures makes no sense. Give a number from 1 to {MAX_PICTURES}.")
+    if request.seed < 0:
+        raise UserError(f"{request.seed} is no seed. Give a number from 0 up.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """One part of a labelled data set, open: finding it and unpacking it takes seconds, drawing from it does not.
+
+    Attributes:
+        data: its id or folder.
+        source: where its pictures come from.
+        stack: all of them, uint8 (N, H, W, 3), where they lie in arrays; None for files, which are
+            decoded one by one.
+    """
+
+    data: str
+    source: layouts.Source
+    stack: U8 | None
+
+    def pixels(self, index: int) -> U8:
+        """Return one picture, uint8 (H, W, 3); raises PictureError if it cannot be read."""
+        return _rgb(self.source.item(index).pixels if self.stack is None else self.stack[index])
+
+    def title(self, count: int) -> str:
+        """Return what some of its pictures are, for people: ``"64 test pictures of CIFAR-10"``."""
+        part = f"{self.source.part} " if self.source.part else ""
+        return f"{count:,} {part}pictures of {self.source.title}"
+
+
+def open_pool(data: str, split: str = "test", token: CancelToken = NEVER) -> Pool:
+    """Open one part of a data set.
+
+    Args:
+        data: id, folder, or ``"auto"``.
+        split: the part.
+        token: looked at while folders are listed and sheets are unpacked.
+
+    Raises:
+        DataError: if it is missing or damaged.
+    """
+    data = resolve(data)
+    source = find(data, split, token)
+    return Pool(data, source, None if isinstance(source, layouts.FileSource) else source.stack(token))
+
+
+def resolve(data: str, preferred: str = "") -> str:
+    """Return the data set that ``"auto"`` means on this machine; every other name as it is.
+
+    Args:
+        data: id, folder, or ``"auto"``.
+        preferred: id of the data set to take if it is there, before CIFAR-10 and Shapes.
+    """
+    if data != AUTO:
+        return data
+    for name in (preferred, "cifar10"):
+        if name in known_sets:
+            with suppress(DataError):
+                locate(name)
+                return name
+    return "shapes"
 
 
 def fit_batch(pictures: Pictures, card: ModelCard) -> Batch:
@@ -114,17 +181,8 @@ def fit_batch(pictures: Pictures, card: ModelCard) -> Batch:
     return Batch(normalise(stack, card.normalization).contiguous(), torch.tensor(labels), pictures.title, note)
 
 
-def _auto() -> str:
-    try:
-        locate("cifar10")
-    except DataError:
-        return "shapes"
-    return "cifar10"
-
-
-def _of_set(request: BatchRequest, data: str, token: CancelToken) -> Pictures:
-    source = find(data, request.split, token)
-    stack = None if isinstance(source, layouts.FileSource) else source.stack(token)
+def _of_set(request: BatchRequest, pool: Pool, token: CancelToken) -> Pictures:
+    source = pool.source
     order = np.random.default_rng(request.seed).permutation(len(source.labels))
     pixels: list[U8] = []
     labels: list[int] = []
@@ -133,14 +191,13 @@ def _of_set(request: BatchRequest, data: str, token: CancelToken) -> Pictures:
         if len(pixels) == request.count:
             break
         try:
-            pixels.append(_rgb(source.item(int(index)).pixels if stack is None else stack[index]))
+            pixels.append(pool.pixels(int(index)))
         except PictureError:
             continue  # another one takes its place
         labels.append(int(source.labels[index]))
     if not pixels:
-        raise DataError(f"{data} holds no picture that can be read. Choose another data set.")
-    part = f"{source.part} " if source.part else ""
-    title = f"{len(pixels)} {part}pictures of {source.title}, seed {request.seed}"
+        raise DataError(f"{pool.data} holds no picture that can be read. Choose another data set.")
+    title = f"{pool.title(len(pixels))}, seed {request.seed}"
     return Pictures(tuple(pixels), tuple(labels), tuple(source.classes), title, request)
 
 

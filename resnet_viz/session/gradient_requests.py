@@ -89,8 +89,8 @@ class FlowMeasured:
         cards: of the same nets, for the network maps.
         batch: what the pictures are, for people.
         notes: sentences a person should read, such as that labels do not fit.
-        pass_s: seconds that forward and backward take without hooks, over all nets, one seed.
-        measured_s: the same with all norms; both 0 until the end.
+        pass_s: seconds that forward and backward take by themselves, over all nets, one seed.
+        measured_s: the same with all norms; both 0 until the end, and where timing them would take long.
     """
 
     bands: tuple[FlowBand, ...]
