@@ -8,7 +8,8 @@ from resnet_viz.jobs.latest import Progress
 
 from .gradient_flows import FlowMeter
 from .gradient_nets import Shelf
-from .gradient_requests import MeasureFlow, SweepDepths
+from .gradient_requests import MeasureFlow, SweepDepths, TrainSteps
+from .gradient_steps import train_steps
 
 
 def _no_progress(_share: float, _value: object = None, /) -> None:
@@ -38,4 +39,6 @@ class GradientDesk:
             return self._flows.measure(request, token, progress)
         if isinstance(request, SweepDepths):
             return self._flows.sweep(request, token, progress)
+        if isinstance(request, TrainSteps):
+            return train_steps(self._shelf, request, token, progress)
         raise TypeError(f"the gradient desk does not know {type(request).__name__}")
