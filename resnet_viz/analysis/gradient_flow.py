@@ -19,7 +19,10 @@ from resnet_viz.core.errors import UserError
 from resnet_viz.core.gradient_types import FlowBand, GradientFlow, WeightChoice, band, ratio
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import BlockInfo
-from resnet_viz.hooks.gradients import Block, Watched, block_tensors, watch_blocks, weight_norms
+from resnet_viz.hooks.block_tensors import Block, BlockTensors, block_tensors
+from resnet_viz.hooks.capture import first_tensor
+from resnet_viz.hooks.gradients import Watched, watch_tensors
+from resnet_viz.hooks.norms import weight_norms
 from resnet_viz.hooks.state import borrow
 from resnet_viz.models.describe import describe
 
@@ -61,9 +64,10 @@ def gradient_flow(
 
     Args:
         net: maps images to logits (N, classes), or to log-probabilities; on the images' device.
-            Mode, buffers, ``.grad``, ``requires_grad`` and hooks are given back as they were.
+            Of a tuple, which nets with auxiliary heads return, the first tensor counts. Mode,
+            buffers, ``.grad``, ``requires_grad`` and hooks are given back as they were.
         images: normalised, float (N, C, H, W).
-        labels: int64 (N,).
+        labels: whole numbers (N,).
         title: of the result.
         train_mode: whether batch norm uses the batch's statistics (and dropout drops), as in
             training; else the running ones, which an untrained net has not got yet.
@@ -73,32 +77,34 @@ def gradient_flow(
         coherence: whether the coherence is wanted, which costs a second pass.
         per: ``"layer"`` gives each convolution and linear layer a row of its own.
         rule: the optimizer whose first step is compared with the weights, None for none.
-        seed: of the noise and of dropout; torch's generators are given back as they were.
+        seed: of the noise and of dropout; torch's generator is given back as it was.
         token: looked at at each block of both passes.
 
     Returns:
         GradientFlow; input side first.
 
     Raises:
-        UserError: if the labels do not fit the net, the batch is too small for batch norm, or the
-            net has no weights.
+        UserError: if the batch is empty or too small for batch norm, the labels do not fit the
+            net, or it has no weights.
         Cancelled: if the token was set.
     """
     token.check()
+    if not len(images):
+        raise UserError("The batch is empty. Choose at least one picture.")
     blocks = blocks_of(net, images)
-    watching = blocks if per == "block" else _layers(net, blocks)
-    tensors = block_tensors(net, watching)
-    with borrow(net, training=train_mode), torch.random.fork_rng(devices=[]), torch.enable_grad():
+    tensors = block_tensors(net, blocks if per == "block" else _layers(net, blocks))
+    devices = [images.device] if images.is_cuda else []
+    with borrow(net, training=train_mode), torch.random.fork_rng(devices=devices), torch.enable_grad():
         for parameter in net.parameters():
             if parameter.is_floating_point():
                 parameter.requires_grad_()
         chosen = [block.weights(weights) for block in tensors]
-        here = _run(net, images, labels, watching, chosen, details, coherence, seed, token)
+        here = _run(net, images, labels, tensors, chosen, details, coherence, seed, token)
         near = None
         if coherence:
             shift = torch.randn(images.shape, generator=torch.Generator().manual_seed(_STREAM + seed)).to(images)
             noisy = images + shift * (NOISE * images.std())
-            near = _run(net, noisy, labels, watching, None, False, True, seed, token)
+            near = _run(net, noisy, labels, tensors, None, False, True, seed, token)
         act, weight = here.watched.act_norms(), weight_norms(here.gradients)
         through_skip, through_f = here.watched.splits() if details else (None, None)
         update = None if rule is None else update_ratio(chosen, here.gradients, rule)
@@ -256,46 +262,57 @@ def _run(
     net: nn.Module,
     images: Tensor,
     labels: Tensor,
-    blocks: Sequence[Block],
+    tensors: Sequence[BlockTensors],
     weights: Sequence[Sequence[Tensor]] | None,
     details: bool,
     to_input: bool,
     seed: int,
     token: CancelToken,
 ) -> _Pass:
-    """Run forward and backward; gradients are wanted of ``weights`` and, if ``to_input``, of the input."""
-    torch.manual_seed(seed)  # the same dropout in each pass
+    """Run forward and backward; gradients are wanted of ``weights`` and, if ``to_input``, of the input.
+
+    Without weights, norms are not wanted either.
+    """
+    _seed(seed, images.device)  # the same dropout in each pass
+    to_input = to_input or details  # a first block that adds is split at the picture
     leaf = images.detach().clone().requires_grad_(to_input)
     wanted: list[Tensor] = [weight for group in weights or () for weight in group]
-    count = len(wanted)
     if to_input:
         wanted.append(leaf)
-    # the second pass of the coherence watches only one block, for the token's sake
-    with watch_blocks(net, blocks=blocks, details=details, token=token) as watched:
+    with watch_tensors(tensors, details=details, norms=weights is not None, token=token) as watched:
         try:
-            logits = net(leaf.clone())  # a copy: a net may write into its input
+            logits = first_tensor(net(leaf.clone()))  # a copy: a net may write into its input
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
             raise UserError(
                 "Batch norm in training mode needs more than one picture. Take a larger batch, or eval mode."
             ) from error
-        _check(logits, labels)
-        loss = nn.functional.cross_entropy(logits.float(), labels)
+        logits = _checked(logits, labels)
+        loss = nn.functional.cross_entropy(logits, labels.long())
         found = list(torch.autograd.grad(loss, wanted, allow_unused=True))
     inputs = found.pop() if to_input else None
-    assert len(found) == count
     each = iter(found)
     return _Pass(watched, float(loss.detach()), [tuple(next(each) for _ in group) for group in weights or ()], inputs)
 
 
-def _check(logits: object, labels: Tensor) -> None:
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(labels):
+def _seed(seed: int, device: torch.device) -> None:
+    """Seed the generators that the pass draws from; ``torch.manual_seed`` would seed those of all devices."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
+def _checked(logits: Tensor | None, labels: Tensor) -> Tensor:
+    """Return the logits (N, classes) in float32, or float64 where the net is."""
+    if logits is None or logits.ndim != 2 or len(logits) != len(labels):
         raise UserError("The net does not answer with one row of logits for each picture. Choose a classifier.")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
-        raise UserError(
-            f"The batch has class {int(labels.max())}, the net has {logits.shape[1]} classes. Choose another batch."
-        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        wrong = low if low < 0 else high
+        raise UserError(f"The batch has class {wrong}, the net has {logits.shape[1]} classes. Choose another batch.")
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _layers(net: nn.Module, blocks: Sequence[Block]) -> Sequence[Block]:

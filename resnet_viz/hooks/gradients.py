@@ -3,11 +3,6 @@
 A hook on the output *tensor* of a block sees the gradient there, also in nets that work in place:
 PyTorch gives a tensor hook the gradient of the value that the tensor had when the hook was put on
 it. A full backward hook on the module would raise in such nets, and ``retain_grad`` be wrong.
-
-Norms are exact to seven digits and never underflow. Squares of a million float32 values added up
-in float32 are off in the fifth digit, and a norm below 1e-19 comes out as 0. So each picture's
-norm is taken in float32, those are added up in double precision, and what is too small or too
-large for that is done again in double precision altogether.
 """
 
 from __future__ import annotations
@@ -15,166 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from resnet_viz.core.errors import LayerNotFoundError, UserError, unknown
-from resnet_viz.core.gradient_types import WeightChoice
+from resnet_viz.core.errors import LayerNotFoundError, unknown
 from resnet_viz.core.token import NEVER, CancelToken
 
+from .block_tensors import Block, BlockTensors, block_tensors
 from .capture import first_tensor
+from .norms import norm, weight_norms
 
-_SAFE = (1e-12, 1e15)
-"""Norms between these are right to 1e-7 if each picture's is taken in float32."""
-
-
-class Block(Protocol):
-    """What must be known of a block: a ``BlockSpec`` of an own net or a ``BlockInfo`` of any."""
-
-    @property
-    def name(self) -> str:
-        """Name, unique in the net."""
-
-    @property
-    def title(self) -> str:
-        """Short label."""
-
-    @property
-    def kind(self) -> str:
-        """What it is: ``"residual"``, ``"plain"``, ``"stem"``, ``"head"`` and others."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Module paths in forward order."""
-
-    @property
-    def out(self) -> str:
-        """Module path whose output is the block's."""
-
-    @property
-    def add(self) -> str | None:
-        """Module path of the addition, None where there is none or it is no module."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BlockTensors:
-    """Where the gradients of one block are found.
-
-    Attributes:
-        name, title, kind: of the block.
-        out: module whose output is the block's.
-        convs: weights of its convolutions and linear layers in forward order, at least one.
-        all: all its parameters.
-        response: module whose output is the response of He et al. 2015, fig. 7: the last batch
-            norm outside the skip, else the last convolution or linear layer.
-        add: the addition, None without one.
-        branch: first module of F, None without an addition.
-        shortcut: first module on the skip, None where it is the bare identity.
-    """
-
-    name: str
-    title: str
-    kind: str
-    out: nn.Module
-    convs: tuple[nn.Parameter, ...]
-    all: tuple[nn.Parameter, ...]
-    response: nn.Module
-    add: nn.Module | None = None
-    branch: nn.Module | None = None
-    shortcut: nn.Module | None = None
-
-    def weights(self, choice: WeightChoice) -> tuple[nn.Parameter, ...]:
-        """Return the weights that count under a choice."""
-        if choice == "first":
-            return self.convs[:1]
-        return self.convs if choice == "convs" else self.all
-
-
-def block_tensors(net: nn.Module, blocks: Sequence[Block] | None = None) -> tuple[BlockTensors, ...]:
-    """Find the tensors of all blocks that have weights, from input to output.
-
-    Args:
-        net: any net.
-        blocks: its blocks; None asks an own net for them.
-
-    Raises:
-        UserError: if ``blocks`` is missing for a foreign net, or no block has a convolution or
-            linear layer.
-    """
-    if blocks is None:
-        own = getattr(net, "block_specs", None)
-        if not callable(own):
-            raise UserError("The net does not say which blocks it has. Describe it first.")
-        blocks = own()
-    assert blocks is not None
-    modules = dict(net.named_modules())
-    found = [tensors for block in blocks if (tensors := _tensors(block, modules)) is not None]
-    if not found:
-        raise UserError("The net has no convolution or linear layer, so no gradients to compare. Choose another net.")
-    return tuple(found)
-
-
-def _tensors(block: Block, modules: dict[str, nn.Module]) -> BlockTensors | None:
-    layers = [(name, modules[name]) for name in block.layers if name in modules]
-    main = [layer for layer in layers if not _on_skip(layer[0])]
-    weighted = [module for _, module in main if _is_weighted(module)]
-    if not weighted:
-        return None
-    norms = [module for _, module in main if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    skip = [module for name, module in layers if _on_skip(name)]
-    add = modules.get(block.add) if block.add is not None else None
-    every = {id(parameter): parameter for _, module in layers for parameter in module.parameters()}
-    convs = [module for _, module in layers if _is_weighted(module)]
-    if convs[0] is not weighted[0]:  # a skip that is listed first
-        convs = [weighted[0], *(module for module in convs if module is not weighted[0])]
-    return BlockTensors(
-        name=block.name,
-        title=block.title,
-        kind=block.kind,
-        out=modules[block.out],
-        convs=tuple(_weight(module) for module in convs),
-        all=tuple(every.values()),
-        response=(norms or weighted)[-1],
-        add=add,
-        branch=main[0][1] if add is not None else None,
-        shortcut=skip[0] if add is not None and skip else None,
-    )
-
-
-def _on_skip(name: str) -> bool:
-    return ".downsample" in name or ".shortcut" in name
-
-
-def _is_weighted(module: nn.Module) -> bool:
-    return isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)) and isinstance(module.weight, nn.Parameter)
-
-
-def _weight(module: nn.Module) -> nn.Parameter:
-    weight = module.weight
-    assert isinstance(weight, nn.Parameter)  # as _is_weighted saw
-    return weight
-
-
-def norm(value: Tensor) -> Tensor:
-    """Return the L2 norm of a tensor of any shape as a float64 scalar, exact to 1e-7, without underflow."""
-    value = value.detach()
-    if value.device.type == "cpu" and value.dtype == torch.float32 and value.ndim > 1:
-        rows = torch.linalg.vector_norm(value, dim=tuple(range(1, value.ndim)))  # (N,)
-        result: Tensor = torch.linalg.vector_norm(rows, dtype=torch.float64)
-        if _SAFE[0] < float(result) < _SAFE[1]:
-            return result
-    exact: Tensor = torch.linalg.vector_norm(value, dtype=torch.float64)
-    return exact
-
-
-def weight_norms(gradients: Sequence[Sequence[Tensor | None]]) -> list[float]:
-    """Return one L2 norm for each group of gradients; a gradient that is None counts as 0."""
-    flat = [gradient for group in gradients for gradient in group if gradient is not None]
-    each = iter(torch.stack(torch._foreach_norm(flat, 2, torch.float64)).tolist() if flat else ())
-    return [math.hypot(*(next(each) for gradient in group if gradient is not None)) for group in gradients]
+__all__ = ["Block", "BlockTensors", "Watched", "block_tensors", "norm", "watch_blocks", "watch_tensors", "weight_norms"]
 
 
 class Watched:
@@ -186,9 +34,9 @@ class Watched:
         names: of the blocks, (B,).
     """
 
-    def __init__(self, names: Sequence[str], token: CancelToken) -> None:
+    def __init__(self, names: Sequence[str], token: CancelToken, norms: bool = True) -> None:
         self.names = tuple(names)
-        self._token = token
+        self._token, self._takes_norms = token, norms
         self._norms: dict[tuple[str, str], list[Tensor]] = {}
         self._handles: list[Any] = []
 
@@ -201,7 +49,7 @@ class Watched:
 
         With h = S(x) + F(x): the norms of (dS/dx)^T dL/dh and (dF/dx)^T dL/dh, whose sum is the
         gradient at x. S is the identity or the shortcut that changes the shape. NaN for blocks
-        without an addition.
+        without an addition, and for a first block whose x is a picture that needs no gradient.
         """
         return self._read("identity"), self._read("f")
 
@@ -229,16 +77,24 @@ class Watched:
 
         def hook(gradient: Tensor) -> None:
             self._token.check()
-            self._keep(kind, name, norm(gradient))
+            if self._takes_norms:
+                self._keep(kind, name, norm(gradient))
 
         self._handles.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
 
-    def _watch_output(self, name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+    def _watch_output(self, name: str) -> Callable[..., Tensor | None]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> Tensor | None:
             self._token.check()
             tensor = first_tensor(output)
-            if tensor is not None:
-                self._on_gradient("out", name, tensor)
+            if tensor is None:
+                return None
+            if tensor is output and tensor._is_view():
+                # what is written into a view in place cuts it off from its hooks; a copy is no view
+                copy: Tensor = tensor.clone()
+                self._on_gradient("out", name, copy)
+                return copy
+            self._on_gradient("out", name, tensor)
+            return None
 
         return hook
 
@@ -317,10 +173,27 @@ def watch_blocks(
     for name in names or ():
         if name not in known:
             raise LayerNotFoundError(unknown("block", name, known))
-    watched = Watched(tuple(known) if names is None else names, token)
+    chosen = list(known.values()) if names is None else [known[name] for name in names]
+    with watch_tensors(chosen, details=details, token=token) as watched:
+        yield watched
+
+
+@contextmanager
+def watch_tensors(
+    tensors: Sequence[BlockTensors], *, details: bool = False, norms: bool = True, token: CancelToken = NEVER
+) -> Iterator[Watched]:
+    """Watch blocks whose tensors were found already, as :func:`watch_blocks` does.
+
+    Args:
+        tensors: of :func:`block_tensors`; finding them costs as much as the norms of a deep net.
+        details: as for :func:`watch_blocks`.
+        norms: whether norms are taken; without, the token is looked at and nothing else is done.
+        token: looked at at each block, forward and backward.
+    """
+    watched = Watched([block.name for block in tensors], token, norms)
     try:
-        for name in watched.names:
-            watched._attach(known[name], details)
+        for block in tensors:
+            watched._attach(block, details)
         yield watched
     finally:
         watched._detach()
