@@ -58,8 +58,12 @@ class Pictures:
 
     def size(self) -> int:
         """Return the number of pictures in a batch."""
-        pixels = self.images.shape[1] * self.images.shape[2]
-        return self.batch or min(BATCH, max(8, PIXELS // max(1, pixels)))
+        return self.batch or self.most(self.images.shape[1] * self.images.shape[2])
+
+    @staticmethod
+    def most(pixels: int) -> int:
+        """Return how many pictures of so many pixels each a pass takes at most."""
+        return min(BATCH, max(8, PIXELS // max(1, pixels)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

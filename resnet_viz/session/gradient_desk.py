@@ -8,8 +8,9 @@ from resnet_viz.jobs.latest import Progress
 
 from .gradient_flows import FlowMeter
 from .gradient_nets import Shelf
-from .gradient_requests import MeasureFlow, SweepDepths, TrainSteps
+from .gradient_requests import LesionEach, LesionRandom, MeasureFlow, MeasureLesion, SweepDepths, TrainSteps
 from .gradient_steps import train_steps
+from .lesion_desk import LesionDesk
 
 
 def _no_progress(_share: float, _value: object = None, /) -> None:
@@ -27,6 +28,7 @@ class GradientDesk:
         keep_memory()
         self._shelf = Shelf()
         self._flows = FlowMeter(self._shelf)
+        self._lesions = LesionDesk(self._shelf)
 
     def handle(self, request: object, token: CancelToken = NEVER, progress: Progress = _no_progress) -> object:
         """Answer one request; ``progress`` gets partial answers, each the whole answer so far.
@@ -41,4 +43,10 @@ class GradientDesk:
             return self._flows.sweep(request, token, progress)
         if isinstance(request, TrainSteps):
             return train_steps(self._shelf, request, token, progress)
+        if isinstance(request, MeasureLesion):
+            return self._lesions.measure(request, token, progress)
+        if isinstance(request, LesionEach):
+            return self._lesions.each(request, token, progress)
+        if isinstance(request, LesionRandom):
+            return self._lesions.random(request, token, progress)
         raise TypeError(f"the gradient desk does not know {type(request).__name__}")

@@ -166,31 +166,30 @@ class Shelf:
 
     def pool(self, data: str, split: str, token: CancelToken = NEVER) -> Pool:
         """Open one part of a data set, or take the one that is open; raises as :func:`open_pool`."""
-        key = _pool_key(data, split)
+        key = self.pool_key(data, split)
         found = self._pools.get(key)
         if found is None:
             found = open_pool(data, split, token)
             self._pools.put(key, found, found.stack.nbytes if found.stack is not None else 1_000_000)
         return found
 
+    def pool_key(self, data: str, split: str) -> Hashable:
+        """Return what tells data sets apart: what "auto" means may change, and so may a folder."""
+        data = resolve(data)
+        return data, split, None if data in known_sets else _folders(Path(data).expanduser())
+
     def pictures(self, request: BatchRequest, token: CancelToken = NEVER) -> Pictures:
         """Choose the pictures of a batch, or take those that were chosen before; raises as :func:`choose`."""
         check(request)
         if request.source == NOISE:
             return choose(request, token)
-        key = (request, None if request.source == SAMPLES else _pool_key(request.source, request.split))
+        key = (request, None if request.source == SAMPLES else self.pool_key(request.source, request.split))
         found = self._pictures.get(key)
         if found is None:
             pool = None if request.source == SAMPLES else self.pool(request.source, request.split, token)
             found = choose(request, token, pool=pool)
             self._pictures.put(key, found, sum(pixels.nbytes for pixels in found.pixels))
         return found
-
-
-def _pool_key(data: str, split: str) -> Hashable:
-    """Return what tells data sets apart: what "auto" means may change, and so may a folder."""
-    data = resolve(data)
-    return data, split, None if data in known_sets else _folders(Path(data).expanduser())
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
