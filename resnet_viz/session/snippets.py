@@ -28,7 +28,8 @@ def python_script(card: ModelCard, look: Look) -> str:
         "",
         f"net, card = open_model({_open(card)})",
         f"image = load_image({path!r})",
-        f"pixels = prepare(image, {_fit(look.fit)}, size=card.input_size, kind=card.fit, channels=card.in_channels)",
+        f"pixels = prepare(image, {fit_code(look.fit)}, size=card.input_size, kind=card.fit, "
+        "channels=card.in_channels)",
         f"normalization = {_normalization(normalization)}",
         "x = normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None], normalization)  # (1, C, H, W)",
     ]
@@ -60,7 +61,8 @@ def _open(card: ModelCard) -> str:
     return f"OpenModel({ref!r})"
 
 
-def _fit(fit: Fit) -> str:
+def fit_code(fit: Fit) -> str:
+    """Return a fit as Python that makes it."""
     if fit.box is None:
         return f"Fit({fit.mode!r})"
     box = fit.box
