@@ -74,12 +74,17 @@ def fill_window(window: MainWindow, start: Start) -> None:
 
     from .bridge import Bridge, lazy_handler
     from .context import Context
+    from .run_book import RunBook
 
+    desk = Bridge(lazy_handler("resnet_viz.session.training_desk", "TrainingDesk"), "desk")
     context = Context(
         Bridge(lazy_handler("resnet_viz.session.service", "Workbench"), "networks"),
         Bridge(pictures.handle, "files"),
-        Bridge(lazy_handler("resnet_viz.session.training_desk", "TrainingDesk"), "desk"),
+        desk,
         Bridge(lazy_handler("resnet_viz.session.training_desk", "TrainingDesk"), "costs"),
+        Bridge(lazy_handler("resnet_viz.session.gradient_desk", "GradientDesk"), "lab"),
+        Bridge(lazy_handler("resnet_viz.session.gradient_desk", "GradientDesk"), "studies"),
+        RunBook(desk, window),
         window.settings,
     )
     window.fill(context)
@@ -171,11 +176,9 @@ def render_screenshot(
 
     app = make_application()
     window = make_window(start)
-    from .views.registry import views
 
     try:
-        views.get(workspace)
-        window.stack.setCurrentIndex(views.ids().index(workspace))
+        window.show_workspace(workspace)
         window.appearance.set_scheme(scheme, remember=False)
         theme.set_font(app, theme.BASE_PX)
         window.resize(*size)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PyQt6.QtCore import QSettings
 
 from .bridge import Bridge
+from .run_book import RunBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,9 @@ class Context:
         files: the worker that reads and writes pictures and files.
         desk: the worker of the Train workspace: data sets, runs, judgements.
         costs: the worker that waits for measured costs, so that nothing else has to.
+        lab: the worker that answers the switches of the Gradients workspace.
+        studies: the worker of its long measurements: sweeps, short trainings, every block in turn.
+        book: the runs that the window knows.
         settings: window layout and choices.
     """
 
@@ -25,9 +29,12 @@ class Context:
     files: Bridge
     desk: Bridge
     costs: Bridge
+    lab: Bridge
+    studies: Bridge
+    book: RunBook
     settings: QSettings
 
     def close(self) -> None:
         """Stop all workers."""
-        for bridge in (self.nets, self.files, self.desk, self.costs):
+        for bridge in (self.nets, self.files, self.desk, self.costs, self.lab, self.studies):
             bridge.close()

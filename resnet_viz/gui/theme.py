@@ -13,6 +13,8 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PyQt6.QtWidgets import QApplication
 
+from resnet_viz.core.paths import assets_dir
+
 SchemeName = Literal["system", "light", "dark"]
 
 BASE_PX = 13
@@ -155,6 +157,7 @@ def _palette(theme: Theme) -> QPalette:
 
 
 def _style_sheet(theme: Theme) -> str:
+    arrow = (assets_dir() / "icons" / f"chevron-{'dark' if theme.dark else 'light'}.svg").as_posix()
     return f"""
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; padding: 4px; }}
 QPushButton, QToolButton {{
@@ -166,7 +169,21 @@ QPushButton:disabled, QToolButton:disabled {{ color: {theme.muted}; background: 
 QPushButton:focus, QToolButton:focus, QLineEdit:focus {{ border-color: {theme.accent}; }}
 QPushButton[primary="true"] {{
     background: {theme.accent}; color: {theme.accent_text}; border-color: {theme.accent}; }}
-QComboBox, QSpinBox {{ min-height: 22px; }}
+QSpinBox {{ min-height: 22px; }}
+QComboBox {{
+    background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 6px; padding: 2px 8px;
+    min-height: 22px; }}
+QComboBox:hover, QComboBox:focus, QComboBox:on {{ border-color: {theme.accent}; }}
+QComboBox:disabled {{ color: {theme.muted}; background: {theme.panel}; }}
+QComboBox::drop-down {{ border: none; width: 20px; }}
+QComboBox::down-arrow {{ image: url("{arrow}"); width: 12px; height: 12px; }}
+QComboBox QAbstractItemView {{
+    background: {theme.panel}; border: 1px solid {theme.line}; selection-background-color: {theme.selection};
+    selection-color: {theme.text}; padding: 4px; }}
+QHeaderView {{ background: {theme.window}; border: none; }}
+QHeaderView::section {{
+    background: {theme.window}; color: {theme.muted}; border: none; border-bottom: 1px solid {theme.line};
+    padding: 4px 6px; }}
 QTabBar::tab {{
     background: transparent; color: {theme.muted}; padding: 6px 12px; border: none;
     border-bottom: 2px solid transparent; }}

@@ -29,6 +29,7 @@ from PyQt6.QtWidgets import (
     QMessageBox,
     QPushButton,
     QSizePolicy,
+    QSplitter,
     QStackedWidget,
     QToolBar,
     QToolButton,
@@ -42,6 +43,7 @@ from .actions import menu_titles, table
 if TYPE_CHECKING:
     from resnet_viz.core.types import ImageInput, ModelCard, Normalization
     from resnet_viz.data.browse import BrowsedSet
+    from resnet_viz.training.config import TrainConfig
 
     from .context import Context
 
@@ -85,8 +87,9 @@ class MainWindow(QMainWindow):
         from .appearance import Appearance
         from .opening import Opener
         from .saving import Saver
+        from .views.gradients import GradientsView
         from .views.inspect import InspectView
-        from .views.registry import views
+        from .views.registry import in_order, position
         from .views.train import TrainView
 
         self.context = context
@@ -94,26 +97,33 @@ class MainWindow(QMainWindow):
         self._make_actions()
         self.appearance = Appearance(self.settings, self.actions_by_id, self)
         self.stack = QStackedWidget()
-        for spec in views:
+        for spec in in_order():
             self.stack.addWidget(spec.make(context))
-        inspect = self.stack.widget(views.ids().index("inspect"))
+        inspect = self.stack.widget(position("inspect"))
         assert isinstance(inspect, InspectView)
         self.inspect = inspect
-        train = self.stack.widget(views.ids().index("train"))
+        train = self.stack.widget(position("train"))
         assert isinstance(train, TrainView)
         self.train = train
+        gradients = self.stack.widget(position("gradients"))
+        assert isinstance(gradients, GradientsView)
+        self.gradients = gradients
         self.saver = Saver(context, inspect, self)
         self._make_bar()
         self._make_status()
         self._connect()
         self.appearance.restore()
-        for splitter in (inspect.rows, inspect.columns, train.columns, train.center.split):
+        for splitter in self._splitters():
             state = self.settings.value(splitter.objectName())
             if state is not None:
                 splitter.restoreState(state)
         self.setCentralWidget(self.stack)
         inspect.center.grid.setFocus()
         self._filled = True
+
+    def _splitters(self) -> tuple[QSplitter, ...]:
+        inspect, train = self.inspect, self.train
+        return inspect.rows, inspect.columns, train.columns, train.center.split, self.gradients.columns
 
     # ---- assembling ----
 
@@ -139,7 +149,7 @@ class MainWindow(QMainWindow):
     def _make_bar(self) -> None:
         from .icons import icon
         from .menus import fill_models, fill_pictures
-        from .views.registry import views
+        from .views.registry import in_order
 
         bar = QToolBar(_tr("Main bar"))
         bar.setObjectName("main-bar")
@@ -172,8 +182,7 @@ class MainWindow(QMainWindow):
             button.setAccessibleName(self.actions_by_id[name].toolTip())
             bar.addWidget(button)
         bar.addWidget(self.facts)
-        if len(views) > 1:
-            self._make_switch(bar, [spec.title() for spec in views])
+        self._make_switch(bar, [spec.title() for spec in in_order()])
         menu_button = self._menu_button("", _tr("All commands"))
         self.appearance.changed.connect(lambda: menu_button.setIcon(icon("mdi6.menu")))
         menu_button.setProperty("bare", True)
@@ -228,7 +237,7 @@ class MainWindow(QMainWindow):
             self.actions_by_id[name].triggered.connect(lambda _checked, command=command: command())
         opener, inspect = self.opener, self.inspect
         opener.busy.connect(self.work.setText)
-        opener.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
+        opener.failed.connect(self._tell_failure)
         opener.model_opened.connect(self.show_model)
         opener.picture_opened.connect(self.show_picture)
         opener.folder_opened.connect(self.show_folder)
@@ -244,8 +253,15 @@ class MainWindow(QMainWindow):
         self.train.open_run.connect(self._open_run)
         self.train.open_picture.connect(self._show_in_inspect)
         self.train.status.connect(self.timing.setText)
+        self.gradients.status.connect(self.timing.setText)
+        self.gradients.race.race_requested.connect(self._start_race)
         self.saver.said.connect(lambda text: inspect.banner.show_message(text, "info"))
         self.saver.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
+
+    def _tell_failure(self, text: str) -> None:
+        """Show what could not be opened, in the workspace on show and, for later, in Inspect."""
+        for banner in {self.inspect.banner, getattr(self.stack.currentWidget(), "banner", self.inspect.banner)}:
+            banner.show_message(text, "error")
 
     # ---- showing what was opened ----
 
@@ -318,11 +334,32 @@ class MainWindow(QMainWindow):
         self.opener.show_picture(image)
         self.show_workspace("inspect")
 
+    def _start_race(self, configs: list[TrainConfig]) -> None:
+        """Queue the runs of a race; its page shows them as they grow."""
+        from resnet_viz.core.errors import UserError
+
+        try:
+            runs = self.train.enqueue(configs)
+        except UserError as error:
+            self.gradients.race.banner.show_message(str(error), "error")
+        else:
+            self.gradients.race.watch(runs)
+
+    def _in_gradients(self) -> bool:
+        return self.stack.currentWidget() is self.gradients
+
+    def _save(self) -> None:
+        """Save what the workspace on show holds."""
+        self.gradients.page.ask_save() if self._in_gradients() else self.saver.save_grid()
+
+    def _copy_python(self) -> None:
+        self.gradients.page.copy_python() if self._in_gradients() else self.saver.copy_python()
+
     def show_workspace(self, workspace: str) -> None:
         """Switch to another workspace."""
-        from .views.registry import views
+        from .views.registry import position
 
-        index = views.ids().index(workspace)
+        index = position(workspace)
         self.stack.setCurrentIndex(index)
         if self._switch is not None and (button := self._switch.button(index)) is not None:
             button.setChecked(True)
@@ -404,12 +441,12 @@ class MainWindow(QMainWindow):
             "open_folder": self._ask_pictures,
             "open_run": self._ask_run,
             "camera": self.opener.take_picture,
-            "save_grid": saver.save_grid,
+            "save_grid": self._save,
             "save_map": saver.save_map,
             "quit": self.close,
             "paste": self.opener.paste,
             "copy_picture": saver.copy_picture,
-            "copy_python": saver.copy_python,
+            "copy_python": self._copy_python,
             "find_layer": inspect.tree.focus_filter,
             "next_layer": lambda: inspect.step_layer(1),
             "previous_layer": lambda: inspect.step_layer(-1),
@@ -457,8 +494,7 @@ class MainWindow(QMainWindow):
             return
         self.settings.setValue("geometry", self.saveGeometry())
         if self._filled:
-            train = self.train
-            for splitter in (self.inspect.rows, self.inspect.columns, train.columns, train.center.split):
+            for splitter in self._splitters():
                 self.settings.setValue(splitter.objectName(), splitter.saveState())
             self.train.queue.close(keep=self._leaving == "keep")
             self.context.close()

@@ -339,4 +339,4 @@ class InspectView(InspectPanels):
         self.inspector.set_position(hover)
 
 
-views.add("inspect", ViewSpec("inspect", lambda: _tr("Inspect"), InspectView))
+views.add("inspect", ViewSpec("inspect", lambda: _tr("Inspect"), InspectView, 10))

@@ -12,7 +12,6 @@ from resnet_viz.core.errors import UserError
 from resnet_viz.core.paths import atomic_path, runs_dir
 from resnet_viz.core.types import Fit, ImageInput, ModelCard
 from resnet_viz.gui.context import Context
-from resnet_viz.gui.run_book import RunBook
 from resnet_viz.gui.training_process import RunQueue
 from resnet_viz.gui.widgets.answered import Answered
 from resnet_viz.gui.widgets.banner import Banner
@@ -66,7 +65,7 @@ class TrainView(QWidget):
         super().__init__(parent)
         self._context = context
         self.queue = RunQueue(self)
-        self.book = RunBook(context.desk, self)
+        self.book = context.book
         self.shown: Path | None = None
         self._card: ModelCard | None = None
         self._card_of: TrainConfig | None = None
@@ -160,8 +159,8 @@ class TrainView(QWidget):
         except UserError as error:
             self.banner.show_message(str(error), "error")
 
-    def enqueue(self, configs: Sequence[TrainConfig]) -> None:
-        """Write each run's folder and queue it.
+    def enqueue(self, configs: Sequence[TrainConfig]) -> list[Path]:
+        """Write each run's folder and queue it; return the folders.
 
         Raises:
             UserError: if a configuration makes no sense or the folder cannot be written.
@@ -178,6 +177,7 @@ class TrainView(QWidget):
             self.queue.add(run)
         self.center.table.select([made[0]] if len(made) == 1 else made)
         self.center.tabs.setCurrentIndex(0)
+        return made
 
     def stop(self) -> None:
         """Ask the run on show to save and end."""
@@ -384,6 +384,8 @@ class TrainView(QWidget):
     # ---- answers ----
 
     def _on_arrived(self, outcome: Outcome) -> None:
+        if outcome.kind.startswith("lab:"):  # asked by the Gradients workspace
+            return
         if outcome.progress is not None:
             self._on_progress(outcome.kind, outcome.progress)
             return
@@ -475,4 +477,4 @@ class TrainView(QWidget):
             self.banner.show_message(_tr("{0} is written.").format(path), "info")
 
 
-views.add("train", ViewSpec("train", lambda: _tr("Train"), TrainView))
+views.add("train", ViewSpec("train", lambda: _tr("Train"), TrainView, 30))

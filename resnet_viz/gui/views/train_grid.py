@@ -48,7 +48,7 @@ class AblationDialog(QDialog):
     """
 
     def __init__(
-        self, base: TrainConfig, accept: Callable[[list[TrainConfig]], None], parent: QWidget | None = None
+        self, base: TrainConfig, accept: Callable[[list[TrainConfig]], object], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.base, self._accept = base, accept

@@ -36,6 +36,8 @@ class Axis:
 
 def vertical_range(plan: Plan) -> tuple[float, float]:
     """Return the lowest and highest value that the vertical axis shows."""
+    if plan.y_range is not None:
+        return plan.y_range
     parts = [line.y for line in plan.lines] + [edge for band in plan.bands for edge in (band.low, band.high)]
     known = np.concatenate(parts) if parts else np.zeros(0)
     known = known[np.isfinite(known)]

@@ -56,7 +56,9 @@ def nearest_point(points: tuple[F32, ...], x: float, y: float, reach_px: float =
 
 
 def readout(plan: Plan, line: Line, index: int) -> str:
-    """Return run, epoch and value of a point as one line."""
+    """Return run, epoch and value of a point as one line, or what the line itself says of it."""
+    if line.texts:
+        return line.texts[index]
     value, epoch = float(line.y[index]), float(line.epoch[index])
     shown = f"{value:.2f} %" if plan.kind == "error" else number(value)
     at = f"{epoch:.0f}" if epoch == round(epoch) else f"{epoch:.2f}"

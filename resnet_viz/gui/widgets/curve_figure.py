@@ -6,6 +6,7 @@ curves, and its cyclic garbage cost a collection of 100 ms every few seconds.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,7 +144,8 @@ def paint(painter: QPainter, plan: Plan, look: Look) -> Drawn:
     area = QRectF(left, top, max(20.0, look.width_px - left - 14), max(20.0, bottom - top))
     vertical = Axis(low, high, area.bottom(), area.top(), plan.log)
     last = max((float(np.nanmax(line.x)) for line in plan.lines), default=1.0)
-    horizontal = Axis(0.0, last * 1.01 or 1.0, area.left(), area.right())
+    first, last = plan.x_range or (0.0, last * 1.01 or 1.0)
+    horizontal = Axis(first, last, area.left(), area.right())
     right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
     for y, text in zip(vertical.pixels(np.array(ticks)), texts, strict=True):
         painter.setPen(QPen(QColor(theme.line), 1))
@@ -159,7 +161,13 @@ def paint(painter: QPainter, plan: Plan, look: Look) -> Drawn:
     for line in plan.lines:
         spots = np.column_stack([horizontal.pixels(line.x), vertical.pixels(line.y)])
         _line(painter, line, spots)
+        if line.marked:
+            spots = _marks(painter, plan, line, spots, area)
         points.append(spots.astype(np.float32))
+    if plan.cursor is not None:
+        x = float(horizontal.pixels(np.array([plan.cursor]))[0])
+        painter.setPen(QPen(QColor(theme.text), 1.2))
+        painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
     painter.restore()
     _references(painter, plan, look, area, vertical)
     return Drawn(plan, look, area, tuple(points))
@@ -167,16 +175,55 @@ def paint(painter: QPainter, plan: Plan, look: Look) -> Drawn:
 
 def _horizontal(painter: QPainter, plan: Plan, look: Look, area: QRectF, axis: Axis) -> None:
     metrics = painter.fontMetrics()
-    widest = metrics.horizontalAdvance(plain_number(round(axis.high))) + 24
-    ticks = linear_ticks(0.0, axis.high, max(2, min(10, int(area.width() / widest))), whole=True)
     painter.setPen(QPen(QColor(look.theme.line), 1))
     painter.drawLine(area.bottomLeft(), area.bottomRight())
     painter.setPen(QColor(look.theme.muted))
     centre = int(Qt.AlignmentFlag.AlignHCenter)
-    for x, value in zip(axis.pixels(np.array(ticks)), ticks, strict=True):
-        painter.drawText(QRectF(x - 60, area.bottom() + 3, 120, metrics.height()), centre, plain_number(value))
+    for value, text in _x_ticks(plan, axis, area, metrics.horizontalAdvance):
+        x = float(axis.pixels(np.array([value]))[0])
+        painter.drawText(QRectF(x - 60, area.bottom() + 3, 120, metrics.height()), centre, text)
     row = QRectF(area.left(), area.bottom() + 3 + metrics.height(), area.width(), metrics.height())
     painter.drawText(row, int(Qt.AlignmentFlag.AlignRight), plan.x_label)
+
+
+def _x_ticks(plan: Plan, axis: Axis, area: QRectF, width_px: Callable[[str], int]) -> list[tuple[float, str]]:
+    """Return values and texts at the horizontal axis that do not touch each other."""
+    if not plan.x_ticks:
+        widest = width_px(plain_number(round(axis.high))) + 24
+        values = linear_ticks(axis.low, axis.high, max(2, min(10, int(area.width() / widest))), whole=True)
+        return [(value, plain_number(value)) for value in values]
+    chosen: list[tuple[float, str]] = []
+    end = -np.inf
+    last_at, last_text = plan.x_ticks[-1]
+    room = float(axis.pixels(np.array([last_at]))[0]) - width_px(last_text) / 2 - 8  # the last one is always written
+    for at, text in plan.x_ticks[:-1]:
+        x, half = float(axis.pixels(np.array([at]))[0]), width_px(text) / 2
+        if x - half > end + 8 and x + half < room:
+            chosen.append((at, text))
+            end = x + half
+    return [*chosen, (last_at, last_text)]
+
+
+def _marks(painter: QPainter, plan: Plan, line: Line, spots: np.ndarray, area: QRectF) -> np.ndarray:
+    """Draw a dot at each point, and a cross at the bottom for a zero, which a log axis has no place for.
+
+    Returns:
+        Where the points lie, (N, 2), the crosses among them.
+    """
+    spots = spots.copy()
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(line.colour))
+    radius = 2.6 if len(spots) < 80 else 1.8
+    for x, y in spots[np.isfinite(spots).all(axis=1)].tolist():
+        painter.drawEllipse(QPointF(x, y), radius, radius)
+    if plan.log:
+        zero = line.y == 0
+        spots[zero, 1] = area.bottom() - 6
+        painter.setPen(QPen(QColor(line.colour), 1.6))
+        for x, y in spots[zero].tolist():
+            painter.drawLine(QPointF(x - 3.5, y - 3.5), QPointF(x + 3.5, y + 3.5))
+            painter.drawLine(QPointF(x - 3.5, y + 3.5), QPointF(x + 3.5, y - 3.5))
+    return spots
 
 
 def _line(painter: QPainter, line: Line, spots: np.ndarray) -> None:

@@ -47,6 +47,8 @@ class Line:
         width: in pixels.
         alpha: opacity 0-1.
         probed: whether pointing at it reads its values.
+        marked: whether each point has a dot; on a log axis zeros then have a cross at the bottom.
+        texts: what pointing at each point says, (N,); empty leaves it to the canvas.
     """
 
     x: F64
@@ -59,6 +61,8 @@ class Line:
     dash: tuple[float, ...] = ()
     alpha: float = 1.0
     probed: bool = True
+    marked: bool = False
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,9 +92,13 @@ class Plan:
         legend: label, colour, width and dashes of each entry.
         zoom: share of the full height that a linear axis shows, from 0 up.
         note: what to say where there is nothing to draw.
+        x_ticks: values and texts at the horizontal axis; those without room are left out. Empty
+            for round numbers from 0 up.
+        x_range, y_range: ends of the axes; None finds them.
+        cursor: where a vertical line stands, None for none.
     """
 
-    kind: Kind
+    kind: str
     x_label: str
     y_label: str
     log: bool
@@ -100,6 +108,10 @@ class Plan:
     legend: tuple[tuple[str, str, float, tuple[float, ...]], ...] = ()
     zoom: float = 1.0
     note: str = ""
+    x_ticks: tuple[tuple[float, str], ...] = ()
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+    cursor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +147,19 @@ def run_labels(runs: Sequence[RunHistory]) -> list[str]:
 
 
 def run_styles(runs: Sequence[RunHistory], dark: bool) -> list[tuple[str, tuple[float, ...]]]:
-    """Return a colour and a dash pattern for each run: shades of blue with skips, of vermillion without."""
+    """Return a colour and a dash pattern for each run, see :func:`family_styles`."""
+    return family_styles([run.plain for run in runs], dark)
+
+
+def family_styles(plain: Sequence[bool], dark: bool) -> list[tuple[str, tuple[float, ...]]]:
+    """Return a colour and a dash pattern for each net: shades of blue with skips, of vermillion without."""
     palettes = {True: PLAIN_DARK if dark else PLAIN_LIGHT, False: RESIDUAL_DARK if dark else RESIDUAL_LIGHT}
     seen: Counter[bool] = Counter()
     styles = []
-    for run in runs:
-        turn, shade = divmod(seen[run.plain], len(palettes[run.plain]))
-        styles.append((palettes[run.plain][shade], DASHES[turn % len(DASHES)]))
-        seen[run.plain] += 1
+    for one in plain:
+        turn, shade = divmod(seen[one], len(palettes[one]))
+        styles.append((palettes[one][shade], DASHES[turn % len(DASHES)]))
+        seen[one] += 1
     return styles
 
 
