@@ -44,7 +44,12 @@ COLUMNS = (
 
 
 def write_flows(
-    path: Path, flows: Sequence[FlowBand | GradientFlow], title: str, *, plain: Sequence[bool] = ()
+    path: Path,
+    flows: Sequence[FlowBand | GradientFlow],
+    title: str,
+    *,
+    plain: Sequence[bool] = (),
+    notes: Sequence[str] = (),
 ) -> None:
     """Write a chart of both norms over the blocks, on a log axis, or a table of all numbers.
 
@@ -55,6 +60,7 @@ def write_flows(
         flows: one for each net, at least one.
         title: what the pictures are.
         plain: whether each net has no skip connections; those are drawn in another colour.
+        notes: further lines of provenance for the table.
 
     Raises:
         OutputError: for another ending, or if the file cannot be written.
@@ -64,7 +70,7 @@ def write_flows(
         raise OutputError(f"'{Path(path).name}' has no ending that can be written. Use one of {', '.join(ENDINGS)}.")
     bands = [one if isinstance(one, FlowBand) else band([one]) for one in flows]
     families = [*plain, *[False] * (len(bands) - len(plain))]
-    content = _table(bands, title) if ending == ".csv" else _chart(bands, families, title, ending[1:])
+    content = _table(bands, title, notes) if ending == ".csv" else _chart(bands, families, title, ending[1:])
     with atomic_path(Path(path)) as temporary:
         temporary.write_bytes(content)
 
@@ -72,9 +78,9 @@ def write_flows(
 # ---- numbers ----
 
 
-def _table(bands: Sequence[FlowBand], title: str) -> bytes:
+def _table(bands: Sequence[FlowBand], title: str, notes: Sequence[str]) -> bytes:
     text = io.StringIO()
-    for line in (f"program: resnet-viz {__version__}", f"pictures: {title}", *map(_facts, bands)):
+    for line in (f"program: resnet-viz {__version__}", f"pictures: {title}", *map(_facts, bands), *notes):
         text.write(f"# {' '.join(line.split())}\n")
     write = csv.writer(text, lineterminator="\n").writerow
     write(COLUMNS)

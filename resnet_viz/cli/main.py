@@ -10,7 +10,16 @@ from collections.abc import Callable, Sequence
 from resnet_viz import __version__
 from resnet_viz.core.errors import Cancelled, UserError
 
-from . import evaluate, features, layers, lesion, models, predict, train  # noqa: F401 - each registers its command
+from . import (  # noqa: F401 - each registers its command
+    evaluate,
+    features,
+    gradients,
+    layers,
+    lesion,
+    models,
+    predict,
+    train,
+)
 from .commands import Command, commands
 
 BAD_INPUT = 2

@@ -60,5 +60,5 @@ class GradientDesk:
 def _write(request: WriteFlow) -> Written:
     from resnet_viz.analysis.gradient_export import write_flows  # matplotlib, but only where a chart is wanted
 
-    write_flows(Path(request.path), request.flows, request.title, plain=request.plain)
+    write_flows(Path(request.path), request.flows, request.title, plain=request.plain, notes=request.notes)
     return Written(f"{Path(request.path).name} is written.")

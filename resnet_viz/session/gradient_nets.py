@@ -88,6 +88,14 @@ def setting(ref: str, options: NetOptions) -> str:
     return ", ".join(words)
 
 
+def drawn(options: NetOptions) -> str:
+    """Return in words how an untrained net's weights are drawn: ``"batch norm, He init"``."""
+    words = [_WORDS["batch_norm"][options.batch_norm], _WORDS["init"][options.init]]
+    if options.init == "normal":
+        words[-1] += f", std {options.init_std:g}"
+    return ", ".join([*words, *([] if options.activation == "relu" else [options.activation])])
+
+
 class Shelf:
     """Keeps nets, their cards, open data sets and chosen pictures; belongs to one thread.
 

@@ -298,9 +298,18 @@ class LesionsMeasured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WriteFlow:
-    """Write measured flows to a file; its ending says how: PNG, SVG, PDF, CSV."""
+    """Write measured flows to a file; its ending says how: PNG, SVG, PDF, CSV.
+
+    Attributes:
+        path: of the file.
+        flows: one for each net.
+        plain: whether each net has no skip connections.
+        title: what the pictures are.
+        notes: further lines of provenance for the table, such as whose step ``update_ratio`` is.
+    """
 
     path: str
     flows: tuple[FlowBand | GradientFlow, ...]
     plain: tuple[bool, ...]
     title: str
+    notes: tuple[str, ...] = ()
