@@ -49,6 +49,7 @@ def _open_app(argv: Sequence[str]) -> int:
 
 def _screenshot_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", default="inspect", help="which workspace (default inspect)")
+    parser.add_argument("--page", default="", help="of the Gradients workspace: blocks, race or lesions")
     parser.add_argument("--model", metavar="MODEL", help="as for the other commands (default resnet20-cifar10)")
     parser.add_argument("--image", metavar="IMAGE", help="picture file (default the first sample)")
     parser.add_argument("--layer", metavar="NAME", help="layer to choose")
@@ -80,6 +81,7 @@ def _screenshot(arguments: argparse.Namespace) -> int:
         scheme=arguments.scheme,
         mode=arguments.mode,
         channel=arguments.channel,
+        page=arguments.page,
     )
     print(f"{arguments.out} is written")
     return 0

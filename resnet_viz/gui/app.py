@@ -152,6 +152,7 @@ def render_screenshot(
     scheme: theme.SchemeName = "dark",
     mode: str = "maps",
     channel: int | None = None,
+    page: str = "",
     timeout_s: float = 120.0,
 ) -> Path:
     """Draw the real window, with a real pass through the net, into a PNG; needs no screen.
@@ -164,6 +165,7 @@ def render_screenshot(
         scheme: ``"dark"`` or ``"light"``.
         mode: ``"maps"``, ``"parts"`` or ``"filters"``.
         channel: channel to look at, None for the first.
+        page: of the Gradients workspace: ``"blocks"``, ``"race"`` or ``"lesions"``; empty for the first.
         timeout_s: how long the net may take.
 
     Raises:
@@ -179,6 +181,8 @@ def render_screenshot(
 
     try:
         window.show_workspace(workspace)
+        if page:
+            window.gradients.show_page(page)
         window.appearance.set_scheme(scheme, remember=False)
         theme.set_font(app, theme.BASE_PX)
         window.resize(*size)
@@ -197,6 +201,11 @@ def render_screenshot(
             _wait(app, lambda: bool(problems) or window.inspect.settled(), timeout_s)
         if problems:
             raise UserError(problems[0])
+        if workspace == "gradients":
+            _wait(app, window.gradients.settled, timeout_s)
+            if page == "lesions":
+                window.gradients.lesions.measure_each("delete")
+                _wait(app, window.gradients.settled, timeout_s)
         window.resize(*size)
         _drain(app)
         picture = window.grab().toImage()

@@ -123,7 +123,7 @@ class MainWindow(QMainWindow):
 
     def _splitters(self) -> tuple[QSplitter, ...]:
         inspect, train = self.inspect, self.train
-        return inspect.rows, inspect.columns, train.columns, train.center.split, self.gradients.columns
+        return inspect.rows, inspect.columns, train.columns, train.center.split, *self.gradients.splitters
 
     # ---- assembling ----
 
@@ -275,6 +275,7 @@ class MainWindow(QMainWindow):
         self.found.setText(card.found)
         self.found.setToolTip(card.found)
         self.inspect.set_card(card)
+        self.gradients.set_model(card)
 
     def show_picture(self, image: ImageInput) -> None:
         """Show a picture that was opened."""
@@ -284,6 +285,7 @@ class MainWindow(QMainWindow):
         self.inspect.banner.clear()
         self.inspect.set_picture(image)
         self.train.set_picture(image)
+        self.gradients.set_picture(image)
 
     def show_folder(self, source: BrowsedSet) -> None:
         """Show a folder or data set as the strip at the bottom."""
@@ -350,10 +352,10 @@ class MainWindow(QMainWindow):
 
     def _save(self) -> None:
         """Save what the workspace on show holds."""
-        self.gradients.page.ask_save() if self._in_gradients() else self.saver.save_grid()
+        self.gradients.save() if self._in_gradients() else self.saver.save_grid()
 
     def _copy_python(self) -> None:
-        self.gradients.page.copy_python() if self._in_gradients() else self.saver.copy_python()
+        self.gradients.copy_python() if self._in_gradients() else self.saver.copy_python()
 
     def show_workspace(self, workspace: str) -> None:
         """Switch to another workspace."""

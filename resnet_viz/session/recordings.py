@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from resnet_viz.core.gradient_types import FlowBand, GradientFlow, band, ratio
+from resnet_viz.core.types import F64
 from resnet_viz.training.history_record import RunHistory
 
 from .gradient_requests import Recording
@@ -13,7 +14,8 @@ from .gradient_requests import Recording
 def recording_of(run: RunHistory) -> Recording | None:
     """Return what a run has recorded of its gradients, None for nothing.
 
-    The ratio compares the blocks of the stages; stem and classifier do not count.
+    The ratio compares the blocks of the stages; stem and classifier do not count. Runs that
+    recorded no loss with their gradients lend it from the nearest step that has one.
     """
     if not len(run.gradient_steps) or not run.blocks:
         return None
@@ -25,13 +27,24 @@ def recording_of(run: RunHistory) -> Recording | None:
         run.blocks,
         tuple(name.removeprefix("layer") for name in run.blocks),
         run.gradient_steps,
-        run.gradient_loss,
+        _losses(run),
         run.weight_norm,
         run.act_norm,
         run.coherence,
         core,
         run.diverged,
     )
+
+
+def _losses(run: RunHistory) -> F64:
+    """Return the loss at each record, (K,)."""
+    if np.isfinite(run.gradient_loss).any() or not len(run.steps):
+        return run.gradient_loss
+    after = np.searchsorted(run.steps, run.gradient_steps).clip(0, len(run.steps) - 1)
+    before = (after - 1).clip(0)
+    closer = np.abs(run.steps[before] - run.gradient_steps) < np.abs(run.steps[after] - run.gradient_steps)
+    losses: F64 = run.step_loss[np.where(closer, before, after)]
+    return losses
 
 
 def nearest_record(recording: Recording, step: float) -> int:

@@ -14,7 +14,6 @@ from PyQt6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSlider,
-    QStyle,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,8 @@ from PyQt6.QtWidgets import (
 
 from resnet_viz.core.types import ModelCard
 from resnet_viz.gui import theme
+from resnet_viz.gui.icons import icon
+from resnet_viz.gui.widgets.flow_layout import FlowLayout
 from resnet_viz.gui.widgets.network_map import NetworkMap
 from resnet_viz.gui.widgets.plan_chart import PlanChart
 from resnet_viz.gui.widgets.segmented import Segmented
@@ -55,7 +56,7 @@ class Replay(QWidget):
         self._timer.timeout.connect(self._advance)
         self.source = QComboBox()
         self.source.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.source.setMinimumContentsLength(16)
+        self.source.setMinimumContentsLength(10)
         self.source.setToolTip(_tr("What is on show: the nets as they are now, or a training step by step"))
         self.source.setAccessibleName(_tr("Measurement or recording"))
         self.source.activated.connect(self.source_chosen)
@@ -68,6 +69,7 @@ class Replay(QWidget):
         self.slider.setToolTip(_tr("The step on show; the arrow keys go from record to record"))
         self.slider.setAccessibleName(_tr("Step of the training"))
         self.slider.valueChanged.connect(self._on_slider)
+        self.slider.setMinimumWidth(60)
         self.at = QLabel()
         self.at.setProperty("muted", True)
         self.train_button = QPushButton(_tr("Train 50 steps"))
@@ -76,9 +78,9 @@ class Replay(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        row.addWidget(self.source)
+        row.addWidget(self.source, 1)
         row.addWidget(self.play_button)
-        row.addWidget(self.slider, 1)
+        row.addWidget(self.slider, 2)
         row.addWidget(self.at)
         row.addWidget(self.train_button)
         self._training = False
@@ -126,12 +128,13 @@ class Replay(QWidget):
     def _on_slider(self, index: int) -> None:
         self.moved.emit(index)
 
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.PaletteChange:
+            self._icons()
+
     def _icons(self) -> None:
-        style = self.style()
-        playing = self.play_button.isChecked()
-        icon = QStyle.StandardPixmap.SP_MediaPause if playing else QStyle.StandardPixmap.SP_MediaPlay
-        if style is not None:
-            self.play_button.setIcon(style.standardIcon(icon))
+        self.play_button.setIcon(icon("mdi6.pause" if self.play_button.isChecked() else "mdi6.play"))
 
 
 class Sentence(QFrame):
@@ -145,7 +148,7 @@ class Sentence(QFrame):
         self.label.setWordWrap(True)
         self.label.setTextFormat(Qt.TextFormat.RichText)
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        self.label.setMinimumSize(1, 1)  # or the text would ask for the height that it takes in its narrowest width
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 12, 8)
         row.addWidget(self.label)
@@ -248,16 +251,15 @@ class GradientCenter(QWidget):
         self.sub.setMinimumWidth(1)
         self.sub.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.chart = PlanChart(_tr("Chart of the gradients"))
+        self.chart.setMinimumHeight(200)  # in a low window the column scrolls
         self.sentence = Sentence()
         self.replay = Replay()
         self._lay_out()
+        self.setMinimumWidth(320)
 
     def _lay_out(self) -> None:
-        switches = QHBoxLayout()
-        switches.setSpacing(8)
-        switches.addWidget(self.charts)
-        switches.addStretch(1)
-        for widget in (self.times, self.depths, self.sweep_button):
+        switches = FlowLayout(spacing=8)  # a narrow window breaks the row
+        for widget in (self.charts, self.times, self.depths, self.sweep_button):
             switches.addWidget(widget)
         titles = QHBoxLayout()
         titles.setSpacing(8)

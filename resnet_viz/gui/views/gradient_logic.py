@@ -107,8 +107,10 @@ def sentence_of(nets: Sequence[Shown], setting: str, recorded: bool) -> tuple[st
         setting: what the untrained nets share, for example ``"batch norm, He init"``.
         recorded: whether it is a step of a training.
     """
-    found = [(net, regime(net.band, net.title, setting)) for net in nets]
+    found = [(net, regime(net.band, net.title)) for net in nets]
     measured = " ".join(one.sentence for _, one in found)
+    if setting and measured:
+        measured = _tr("Untrained, with {0}. {1}").format(setting, measured)
     plain = [one.kind for net, one in found if net.plain]
     if recorded:
         aside = _tr("While a net trains the ratio alone soon tells little: see the loss over time as well.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,7 +58,7 @@ class GradientPanels(QWidget):
         self.columns.setChildrenCollapsible(False)
         for widget, least, stretch in ((self.form, 280, 0), (self.center, 380, 1), (self.side, 230, 0)):
             place: QWidget = widget
-            if widget is self.side:
+            if widget is not self.form:  # which scrolls by itself
                 scroll = QScrollArea()
                 scroll.setWidgetResizable(True)
                 scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -107,7 +108,8 @@ class GradientPanels(QWidget):
             core = band.flows[0].core
             norms = band.of("act_norm")[0] if act else band.mean
             words.append(word_of(kind_of(value, float(norms[core[0]]), float(norms[core[1]]))))
-            words.append(_tr("loss {0}").format(number(band.loss)))
+            if math.isfinite(band.loss):
+                words.append(_tr("loss {0}").format(number(band.loss)))
             rows.append((net.title, colour, value, " · ".join(words)))
         self.side.show_ratios(rows)
         self.side.coherence.set_rows(

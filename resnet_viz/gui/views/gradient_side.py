@@ -10,8 +10,7 @@ from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from resnet_viz.gui import theme
-
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+from resnet_viz.gui.widgets.color_bar import SUPERSCRIPT
 
 
 def _tr(text: str) -> str:
@@ -30,7 +29,7 @@ def big_number(value: float | None) -> str:
     lead = value / 10.0**exponent
     if f"{lead:.1f}" == "10.0":
         lead, exponent = 1.0, exponent + 1
-    return f"{lead:.1f} × 10{str(exponent).translate(_SUPERSCRIPT)}"
+    return f"{lead:.1f} × 10{str(exponent).translate(SUPERSCRIPT)}"
 
 
 def hundredths(value: float) -> str:

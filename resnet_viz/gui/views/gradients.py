@@ -5,12 +5,18 @@ from __future__ import annotations
 from PyQt6.QtCore import QCoreApplication, pyqtSignal
 from PyQt6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
+from resnet_viz.core.errors import UserError, unknown
+from resnet_viz.core.types import Fit, ImageInput, ModelCard
 from resnet_viz.gui.context import Context
 from resnet_viz.gui.widgets.banner import Banner
 
 from .gradient_page import GradientPage
+from .lesion_board import LesionBoard
 from .race import RacePage
 from .registry import ViewSpec, views
+
+PAGES = ("blocks", "race", "lesions")
+"""Names of the pages, in the order of their tabs."""
 
 
 def _tr(text: str) -> str:
@@ -35,22 +41,47 @@ class GradientsView(QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.page, _tr("Block by block"))
         self.tabs.addTab(self.race, _tr("Degradation race"))
+        self.lesions = LesionBoard(context.lab, context.files, context.settings, studies=context.studies)
+        self.tabs.addTab(self.lesions, _tr("Lesion board"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.tabs)
         self.page.status.connect(self.status)
+        self.lesions.status.connect(self.status)
         self._listed = False
 
     @property
-    def columns(self) -> QSplitter:
-        """Return the splitter whose state is remembered."""
-        return self.page.columns
+    def splitters(self) -> tuple[QSplitter, ...]:
+        """Return the splitters whose state is remembered."""
+        return self.page.columns, self.lesions.columns
+
+    def set_model(self, card: ModelCard) -> None:
+        """Offer the net that is open in Inspect."""
+        trained = "untrained" not in card.extra and not card.extra.get("factory")
+        self.lesions.set_model((card.id if card.extra.get("id") == card.id else card.source) if trained else "")
+
+    def set_picture(self, image: ImageInput) -> None:
+        """Show the confidences for this picture where a net is changed."""
+        self.lesions.set_picture(image, Fit())
+
+    def save(self) -> None:
+        """Save what the page on show holds."""
+        page = self.tabs.currentWidget()
+        page.ask_save() if isinstance(page, (GradientPage, RacePage, LesionBoard)) else None
+
+    def copy_python(self) -> None:
+        """Copy a script that prints the numbers of the page on show."""
+        page = self.tabs.currentWidget()
+        if isinstance(page, (GradientPage, LesionBoard)):
+            page.copy_python()
+        else:
+            self.banner.show_message(_tr("A race is trained, not computed: see “resnet-viz train”."), "info")
 
     @property
     def banner(self) -> Banner:
         """Return the banner of the page on show."""
         page = self.tabs.currentWidget()
-        assert isinstance(page, (GradientPage, RacePage))
+        assert isinstance(page, (GradientPage, RacePage, LesionBoard))
         return page.banner
 
     def showEvent(self, event: object) -> None:
@@ -59,8 +90,25 @@ class GradientsView(QWidget):
             self._listed = True
             self.book.read()
 
+    def show_page(self, name: str) -> None:
+        """Show one of the pages.
+
+        Raises:
+            UserError: if there is no such page.
+        """
+        if name not in PAGES:
+            raise UserError(unknown("page", name, PAGES))
+        self.tabs.setCurrentIndex(PAGES.index(name))
+
     def settled(self) -> bool:
         """Return whether everything that was asked for is on show."""
+        page = self.tabs.currentWidget()
+        if page is self.race:
+            return self.race.race() is not None and self.race.chart.settled()
+        if page is self.lesions:
+            state = self.lesions.state
+            known = state.measured is not None and state.measured.error is not None
+            return state.running is None and (known or state.failed)
         return self.page.settled()
 
 

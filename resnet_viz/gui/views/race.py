@@ -58,7 +58,7 @@ class RacePage(QWidget):
         self._own: set[Path] = set()
         self.banner = Banner()
         self.chart = CurveChart()
-        self.chart.save_requested.connect(self._save)
+        self.chart.save_requested.connect(self.ask_save)
         self.choice = QComboBox()
         self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.choice.setToolTip(_tr("Which nets race: those that ship, and your own"))
@@ -68,6 +68,10 @@ class RacePage(QWidget):
         self.table.setHorizontalHeaderLabels(
             [_tr("Net"), _tr("Epochs"), _tr("Training error"), _tr("Validation error")]
         )
+        for column in range(4):
+            side = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
+            if (head := self.table.horizontalHeaderItem(column)) is not None:
+                head.setTextAlignment(int(side | Qt.AlignmentFlag.AlignVCenter))
         self.table.setAccessibleName(_tr("Results of the race"))
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
@@ -244,7 +248,8 @@ class RacePage(QWidget):
         self.table.setFixedHeight(tall * (len(rows) + 1) + 6)
         self.sentence.show_text(sentence(race) if race is not None else "", "")
 
-    def _save(self) -> None:
+    def ask_save(self) -> None:
+        """Ask for a file name and save the curves."""
         filters = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
         path, _ = QFileDialog.getSaveFileName(self, _tr("Save the chart"), "race.png", filters)
         if path:

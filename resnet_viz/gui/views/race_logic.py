@@ -85,6 +85,8 @@ def results(race: Race) -> list[tuple[str, str, str, str]]:
 
 def sentence(race: Race) -> str:
     """Say what the training errors of the nets show, as measured."""
+    if not race.fair:
+        return _tr("These nets had different recipes, so their curves prove little. Start a race to compare fairly.")
     known = {run.model: run for run in race.runs if run.last_train_error is not None}
     words = []
     for depth in sorted({run.depth for run in known.values()}, reverse=True):
@@ -92,10 +94,8 @@ def sentence(race: Race) -> str:
         if plain is not None and residual is not None:
             words.append(_pair(plain, residual))
             break
-    words += _deeper([run for run in known.values() if run.plain], race.fair)
-    if not race.fair:
-        words.append(_tr("These runs had different recipes: compare them with care, or start a race of your own."))
-    return " ".join(word for word in words if word)
+    words += _deeper([run for run in known.values() if run.plain])
+    return " ".join(words)
 
 
 def _pair(plain: RunHistory, residual: RunHistory) -> str:
@@ -103,12 +103,12 @@ def _pair(plain: RunHistory, residual: RunHistory) -> str:
     same = min(plain.epochs_done, residual.epochs_done)
     if plain.epochs_done != residual.epochs_done:
         one, other = float(plain.train_error[same - 1]), float(residual.train_error[same - 1])
-    text = _tr("After {0} epochs {1} gets {2:.1f} % of its training pictures wrong, {3} {4:.1f} %.")
+    text = _tr("After epoch {0} {1} gets {2:.1f} % of its training pictures wrong, {3} {4:.1f} %.")
     return text.format(same, net_name(residual), 100 * other, net_name(plain), 100 * one)
 
 
-def _deeper(plain: Sequence[RunHistory], fair: bool) -> list[str]:
-    if len(plain) < 2 or not fair:
+def _deeper(plain: Sequence[RunHistory]) -> list[str]:
+    if len(plain) < 2:
         return []
     shallow, deep = min(plain, key=lambda run: run.depth), max(plain, key=lambda run: run.depth)
     same = min(shallow.epochs_done, deep.epochs_done)

@@ -11,14 +11,19 @@ from resnet_viz.gui import theme
 
 from .images_qt import from_words
 
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("ColorBar", text)
 
 
 def number(value: float) -> str:
-    """Return a value with three significant digits, and a real minus sign."""
+    """Return a value with three significant digits, a real minus sign, and powers of ten as people write them."""
     text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    lead, _, exponent = text.partition("e")
+    if exponent:
+        text = f"{lead}·10{str(int(exponent)).translate(SUPERSCRIPT)}"
     return text.replace("-", "−")
 
 

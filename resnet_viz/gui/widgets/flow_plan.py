@@ -38,7 +38,7 @@ def quantity_titles() -> dict[Quantity, tuple[str, str]]:
         "activations": (_tr("Gradient norm at each block's output"), _tr("L2, log scale")),
         "split": (
             _tr("Gradient through the two ways of each block"),
-            _tr("solid: through the identity, dashed: through F; L2, log scale"),
+            _tr("solid: through the identity, dashed: through F"),
         ),
         "response": (
             _tr("Response of each block"),

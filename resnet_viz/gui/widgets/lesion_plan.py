@@ -110,13 +110,17 @@ def study_chart(
             block.title,
             errors.get(block.name),
             block.stage,
-            known.get(block.name),
-            ratios.get(block.name) if ratios is not None else None,
+            _known(known.get(block.name)),
+            _known(ratios.get(block.name)) if ratios is not None else None,
             block.name in changed,
         )
         for block in blocks
     )
     return LesionChart(bars, base, now, chance, plain)
+
+
+def _known(ratio: float | None) -> float | None:
+    return None if ratio is None or math.isnan(ratio) else ratio
 
 
 def draws_chart(

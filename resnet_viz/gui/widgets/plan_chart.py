@@ -78,7 +78,7 @@ class PlanChart(QWidget):
         curve_figure.write(plan, self._look(), path)
 
     def sizeHint(self) -> QSize:
-        return QSize(640, 300)
+        return QSize(480, 200)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(240, 150)
