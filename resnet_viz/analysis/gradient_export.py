@@ -138,7 +138,7 @@ def _chart(bands: Sequence[FlowBand], plain: Sequence[bool], title: str, kind: s
             _panel(one, bands, plain, name, label)
         _blocks(axes[-1], bands, most)
         axes[0].legend(loc="best", fontsize=9)
-        figure.suptitle(_heading(bands, title), fontsize=10)
+        figure.suptitle(_heading(bands, _words(title) if title else ""), fontsize=10)
         figure.savefig(made, format=kind, dpi=150, metadata=_metadata(kind))
     return made.getvalue()
 
@@ -153,7 +153,7 @@ def _panel(axes: Any, bands: Sequence[FlowBand], plain: Sequence[bool], name: No
         mean, low, high = one.of(name)
         x = np.arange(1, len(mean) + 1, dtype=np.float64)
         shown = np.isfinite(mean) & (mean > 0)
-        axes.plot(x, np.where(shown, mean, np.nan), dash, marker=".", color=color, label=one.title)
+        axes.plot(x, np.where(shown, mean, np.nan), dash, marker=".", color=color, label=_words(one.title))
         if len(one.flows) > 1:
             known = shown & np.isfinite(high) & (low > 0)
             axes.fill_between(x, np.where(known, low, np.nan), np.where(known, high, np.nan), color=color, alpha=0.2)
@@ -179,7 +179,7 @@ def _panel(axes: Any, bands: Sequence[FlowBand], plain: Sequence[bool], name: No
             places, np.full(len(places), edge), marker, color=color, transform=axes.get_xaxis_transform(), clip_on=False
         )
         what = "0 (▼)" if marker == "v" else "no finite number (▲)"
-        notes.append(f"{one.title}: {what} in {len(places)} of {len(one.blocks)} blocks")
+        notes.append(f"{_words(one.title)}: {what} in {len(places)} of {len(one.blocks)} blocks")
     if notes:
         axes.set_title("Not on a log axis: " + "; ".join(notes), fontsize=9, loc="left")
 
@@ -198,6 +198,12 @@ def _heading(bands: Sequence[FlowBand], title: str) -> str:
     if seeds[-1] > 1:
         parts.append(f"mean of {' or '.join(map(str, seeds))} seeds, area from least to most")
     return "\n".join(part for part in (parts[0], " · ".join(parts[1:])) if part)
+
+
+def _words(title: str) -> str:
+    """Return a title as matplotlib shows it: dollars are no formula, and what begins with _ is not left out."""
+    title = (title or "net").replace("$", r"\$")
+    return f" {title}" if title.startswith("_") else title
 
 
 def _metadata(kind: str) -> dict[str, Any]:
