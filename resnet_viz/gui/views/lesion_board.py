@@ -29,6 +29,8 @@ from .lesion_state import SEED, LesionState, Study
 
 MAP_SHARE, MAP_EM = 0.22, (10.5, 17.0)
 """Height of the map: as a share of the page, and its limits in sizes of the font."""
+ROOMY_EM = 46.0
+"""Pages at least this high have room for what the papers say."""
 
 
 def _tr(text: str) -> str:
@@ -92,7 +94,7 @@ class LesionBoard(QWidget):
         self.columns.addWidget(self.center)
         self.columns.addWidget(scroll)
         self.columns.setStretchFactor(0, 1)
-        self.columns.setSizes([900, 300])
+        self.columns.setSizes([1000, 280])
         self.empty.setText(
             _tr(
                 "No trained net is on this machine. Train one in the Train workspace, or open a checkpoint "
@@ -154,6 +156,7 @@ class LesionBoard(QWidget):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         self._fit_map()
+        self._show_sentence()
 
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
@@ -329,9 +332,12 @@ class LesionBoard(QWidget):
         heading, facts = state.heading()
         self.center.heading.setText(heading)
         self.center.sub.setText(facts)
-        self.center.sentence.show_text(*state.sentence())
+        self._show_sentence()
         self.side.save_button.setEnabled(state.study is not None)
         self.side.python_button.setEnabled(measured is not None)
+
+    def _show_sentence(self) -> None:
+        self.center.show_sentence(*self.state.sentence(), self.height() > ROOMY_EM * self.fontInfo().pixelSize())
 
     # ---- taking it along ----
 

@@ -12,7 +12,7 @@ from resnet_viz.gui.widgets.option_fields import WholeField
 from .gradient_center import Sentence
 from .lesion_side import show_share, thin_bar
 
-MAX_DRAWS = 100
+MAX_DRAWS, MAX_SEED = 100, 9999
 
 
 def _tr(text: str) -> str:
@@ -42,7 +42,7 @@ class LesionCenter(QWidget):
         self.random_button = QPushButton(_tr("At random"))
         self.random_button.setToolTip(_tr("Delete several blocks drawn at random, several times, in the background"))
         self.random_button.clicked.connect(self._on_random)
-        self.k, self.draws, self.seed = WholeField(1, 1), WholeField(1, MAX_DRAWS), WholeField(0, 2**31 - 1)
+        self.k, self.draws, self.seed = WholeField(1, 1), WholeField(1, MAX_DRAWS), WholeField(0, MAX_SEED)
         self.draws.set_value(10)
         self.stop_button = QPushButton(_tr("Stop"))
         self.stop_button.setToolTip(_tr("Give up the measurement; what is known stays"))
@@ -60,13 +60,13 @@ class LesionCenter(QWidget):
         self.set_running(None)
 
     def _lay_out(self) -> None:
-        row = FlowLayout(8)
+        row = FlowLayout(6)
         for button in (self.blocks_button, self.skips_button):
             row.addWidget(button)
         group = QWidget()
         inside = QHBoxLayout(group)
         inside.setContentsMargins(0, 0, 0, 0)
-        inside.setSpacing(6)
+        inside.setSpacing(4)
         inside.addWidget(self.random_button)
         for label, field, tip in (
             (_tr("blocks"), self.k, _tr("How many blocks are deleted at once")),
@@ -78,18 +78,21 @@ class LesionCenter(QWidget):
             name.setBuddy(field)
             field.setToolTip(tip)
             field.spin.setAccessibleName(tip)
-            field.setFixedWidth(6 * self.fontMetrics().averageCharWidth() + 44)
+            field.setFixedWidth(4 * self.fontMetrics().averageCharWidth() + 32)
             inside.addWidget(name)
             inside.addWidget(field)
         row.addWidget(group)
-        row.addWidget(self.stop_button)
+        keep = self.stop_button.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)  # nothing moves when it comes and goes
+        self.stop_button.setSizePolicy(keep)
         titles = QHBoxLayout()
         titles.setSpacing(8)
         titles.addWidget(self.heading)
         titles.addWidget(self.sub, 1)
+        titles.addWidget(self.stop_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(16, 8, 16, 8)
-        column.setSpacing(6)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(4)
         column.addLayout(row)
         column.addLayout(titles)
         column.addWidget(self.progress)
@@ -109,6 +112,11 @@ class LesionCenter(QWidget):
         self.k.spin.blockSignals(True)
         self.k.spin.setMaximum(max(1, blocks))
         self.k.spin.blockSignals(False)
+
+    def show_sentence(self, measured: str, aside: str, roomy: bool) -> None:
+        """Show what it comes to; where there is little room, the aside is the tooltip."""
+        self.sentence.show_text(measured, aside if roomy else "")
+        self.sentence.setToolTip("" if roomy else aside)
 
     def set_running(self, share: float | None) -> None:
         """Show how far the running measurement is, None for none."""

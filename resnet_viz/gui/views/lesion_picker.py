@@ -38,7 +38,7 @@ class LesionPicker(QWidget):
         self._open = ""
         self._by_hand = False
         self.net = ChoiceField(())
-        self.net.combo.setMinimumContentsLength(24)
+        self.net.combo.setMinimumContentsLength(30)
         sets = [(key, known_sets.get(key).title) for key in known_sets.ids()]
         self.data = ChoiceField([(AUTO, _tr("The net's own")), *sets, (FOLDER, _tr("Folder…"))])
         self.data.combo.setMinimumContentsLength(16)

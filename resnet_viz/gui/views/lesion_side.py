@@ -31,6 +31,7 @@ class ErrorCard(QFrame):
         self.error, self.base, self.evidence = QLabel(), QLabel(), QLabel()
         self.evidence.setProperty("muted", True)
         self.evidence.setWordWrap(True)
+        self.evidence.setToolTip(_tr("Half of the 95 % interval (Wilson) of an error over so many pictures"))
         self.progress = thin_bar(_tr("Progress of the error"))
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
@@ -64,7 +65,7 @@ class ErrorCard(QFrame):
         lines = []
         if n and error is not None:
             count = _tr("n = {0:,} of {1:,}").format(n, wanted) if n < wanted else _tr("n = {0:,}").format(n)
-            lines.append(_tr("{0}, ± {1:.1f} points (95 %)").format(count, 100 * half_width(error, n)))
+            lines.append(_tr("{0} · ± {1:.1f} points").format(count, 100 * half_width(error, n)))
         self.evidence.setText("\n".join([*lines, *([data] if data else [])]))
         self.setAccessibleName(f"{self.error.text()}, {self.base.text()}. {self.evidence.text()}")
         self._worse = changed and (error or 0.0) > (base or 0.0)

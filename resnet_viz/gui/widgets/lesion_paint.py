@@ -69,7 +69,8 @@ class LesionBarsPainter:
         for left, right in self._bands():
             self.p.drawRoundedRect(QRectF(left + 1, plot.y - 4, right - left - 2, bottom - plot.y + 4), 5, 5)
         ticks = axis_ticks(axis_top(self.chart))
-        for tick in ticks:
+        stride = next((k for k in (1, 2) if k * plot.h >= 1.15 * line * (len(ticks) - 1)), len(ticks) - 1)
+        for tick in ticks[::stride]:
             y = self._y(tick)
             if tick > self.top_error * 1.001:
                 continue

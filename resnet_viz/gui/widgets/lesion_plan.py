@@ -230,7 +230,7 @@ def place(
     bottom = label_y - 0.25 * line
     room = max(30.0, width - left - 6)
     if chart.has_strip and bottom - top > 7 * line:
-        tall = max(2.6 * line, min(0.26 * (bottom - top), 6 * line))
+        tall = max(2.0 * line, min(0.26 * (bottom - top), 6 * line))
         strip = Rect(left, bottom - tall, room, tall)
         bottom = strip.y - 1.35 * line
     plot = Rect(left, top, room, max(20.0, bottom - top))
