@@ -410,6 +410,23 @@ def test_keys_delete_blocks_and_cut_skips(make_map: MakeMap) -> None:
     assert heard == []
 
 
+def test_keys_mean_the_block_under_the_mouse_and_go_on_from_the_last_click(make_map: MakeMap) -> None:
+    widget = make_map("resnet20")
+    heard = operable(widget)
+    body = column_of(widget, "layer2.1").body
+    for x in (body.x + 1, body.cx):  # two moves: there is none to where the mouse rests already
+        QTest.mouseMove(widget, spot(widget, x, body.cy))
+    QTest.keyClick(widget, Qt.Key.Key_X)
+    assert heard == [("arc", "layer2.1")]
+    QTest.keyClick(widget, Qt.Key.Key_Right)
+    QTest.keyClick(widget, Qt.Key.Key_Delete)  # the mouse rests where it was, but the keys have moved on
+    assert heard[1:] == [("block", "layer2.2")]
+    click_rect(widget, column_of(widget, "layer1.1").body)
+    QTest.keyClick(widget, Qt.Key.Key_Left)
+    QTest.keyClick(widget, Qt.Key.Key_Delete)
+    assert heard[2:] == [("block", "layer1.1"), ("block", "layer1.0")]
+
+
 def test_lesions_are_said_in_words(make_map: MakeMap) -> None:
     widget = make_map("resnet20")
     operable(widget)

@@ -66,6 +66,7 @@ class NetworkMap(MapView):
         self._pressed: QPointF | None = None
         self._panned = False
         self._keys = False  # the keyboard's ring shows once a key was used, not after a click
+        self._moved = False  # whether the mouse was moved since the last key
         self._operable: tuple[frozenset[str], frozenset[str]] | None = None
         self._dwell = QTimer(self)
         self._dwell.setSingleShot(True)
@@ -187,6 +188,7 @@ class NetworkMap(MapView):
                 self.scroll_bar.setValue(self.scroll_bar.value() - round(moved))
                 self._pressed = event.position()
             return
+        self._moved = True
         self._point_at(self.hit(event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
@@ -230,6 +232,7 @@ class NetworkMap(MapView):
 
     def _operate(self, hit: Hit) -> None:
         what = self._operation(hit)
+        self._cursor = (hit.index, "")  # the keys go on from here
         if what is not None:
             (self.block_clicked if what == "delete" else self.arc_clicked).emit(hit.block)
 
@@ -303,10 +306,11 @@ class NetworkMap(MapView):
         free = not event.modifiers() & ~(Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier)
         if not free:
             return super().keyPressEvent(event)
-        self._keys = True
+        pointed = self._hit if self._moved else None  # the mouse was used last
+        self._keys, self._moved = True, False
         cutting = key == Qt.Key.Key_X or bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         if self._operable is not None and key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace, Qt.Key.Key_X):
-            index = (self._cursor or (0, ""))[0]
+            index = pointed.index if pointed is not None else (self._cursor or (0, ""))[0]
             self._operate(Hit("arc" if cutting else "block", index, plan.columns[index].block.name))
         elif key in steps:
             self._step(move(plan, self._cursor or (0, ""), steps[key]))
