@@ -22,7 +22,6 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import (
     QButtonGroup,
-    QFileDialog,
     QLabel,
     QMainWindow,
     QMenu,
@@ -85,6 +84,7 @@ class MainWindow(QMainWindow):
     def fill(self, context: Context) -> None:
         """Build the workspaces and everything around them; closing the window closes the context's workers."""
         from .appearance import Appearance
+        from .asking import Asker
         from .opening import Opener
         from .saving import Saver
         from .views.gradients import GradientsView
@@ -94,6 +94,7 @@ class MainWindow(QMainWindow):
 
         self.context = context
         self.opener = Opener(context, self)
+        self.asker = Asker(self.settings, self.opener, self)
         self._make_actions()
         self.appearance = Appearance(self.settings, self.actions_by_id, self)
         self.stack = QStackedWidget()
@@ -168,7 +169,7 @@ class MainWindow(QMainWindow):
         open_button = QToolButton()
         open_button.setText(_tr("Open…"))
         open_button.setToolTip(_tr("Open a picture or a checkpoint; dropping it on the window does the same"))
-        open_button.clicked.connect(self._open_anything)
+        open_button.clicked.connect(self.asker.open_anything)
         self.facts = QLabel()
         self.facts.setProperty("muted", True)
         self.facts.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
@@ -241,7 +242,7 @@ class MainWindow(QMainWindow):
         opener.model_opened.connect(self.show_model)
         opener.picture_opened.connect(self.show_picture)
         opener.folder_opened.connect(self.show_folder)
-        inspect.open_requested.connect(self._ask_picture)
+        inspect.open_requested.connect(self.asker.ask_picture)
         inspect.status.connect(self.timing.setText)
         inspect.save_requested.connect(self.saver.save_grid)
         inspect.python_requested.connect(self.saver.copy_python)
@@ -368,51 +369,6 @@ class MainWindow(QMainWindow):
 
     # ---- commands ----
 
-    def _ask_file(self, title: str, filters: str) -> str:
-        start = str(self.settings.value("folder", "", type=str))
-        path, _ = QFileDialog.getOpenFileName(self, title, start, filters)
-        if path:
-            self.settings.setValue("folder", str(Path(path).parent))
-        return path
-
-    def _ask_folder(self, title: str) -> str:
-        return QFileDialog.getExistingDirectory(self, title, str(self.settings.value("folder", "", type=str)))
-
-    def _open_anything(self) -> None:
-        from .opening import MODEL_SUFFIXES, PICTURE_FILTER
-
-        models = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
-        everything = _tr("Pictures and models ({0})").format(f"{PICTURE_FILTER} {models}")
-        if path := self._ask_file(_tr("Open"), f"{everything};;{_tr('All files')} (*)"):
-            self.opener.open_any([path])
-
-    def _ask_picture(self) -> None:
-        from .opening import PICTURE_FILTER
-
-        filters = f"{_tr('Pictures')} ({PICTURE_FILTER});;{_tr('All files')} (*)"
-        if path := self._ask_file(_tr("Open a picture"), filters):
-            self.opener.open_picture(path)
-
-    def _ask_model(self) -> None:
-        from resnet_viz.session.requests import OpenModel
-
-        from .opening import MODEL_SUFFIXES
-
-        models = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
-        filters = f"{_tr('Checkpoints')} ({models});;{_tr('All files')} (*)"
-        if path := self._ask_file(_tr("Open a model"), filters):
-            self.opener.open_model(OpenModel(ref=path))
-
-    def _ask_run(self) -> None:
-        from resnet_viz.session.requests import OpenModel
-
-        if path := self._ask_folder(_tr("Open a trained run")):
-            self.opener.open_model(OpenModel(ref=path))
-
-    def _ask_pictures(self) -> None:
-        if path := self._ask_folder(_tr("Open a folder of pictures")):
-            self.opener.open_folder(path)
-
     def _toggle_fullscreen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
@@ -438,10 +394,10 @@ class MainWindow(QMainWindow):
 
         inspect, saver, look = self.inspect, self.saver, self.appearance
         return {
-            "open_picture": self._ask_picture,
-            "open_model": self._ask_model,
-            "open_folder": self._ask_pictures,
-            "open_run": self._ask_run,
+            "open_picture": self.asker.ask_picture,
+            "open_model": self.asker.ask_model,
+            "open_folder": self.asker.ask_pictures,
+            "open_run": self.asker.ask_run,
             "camera": self.opener.take_picture,
             "save_grid": self._save,
             "save_map": saver.save_map,

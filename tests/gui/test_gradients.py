@@ -294,7 +294,7 @@ def test_the_script_prints_the_numbers_on_show(page: GradientPage, tmp_path: Pat
     page.copy_python()
     clipboard = QGuiApplication.clipboard()
     assert clipboard is not None
-    script = tmp_path / "numbers.py"
+    script = tmp_path / "script.py"
     script.write_text(clipboard.text(), encoding="utf-8")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from resnet_viz.gui.widgets.curve_plan import family_styles
 from resnet_viz.gui.widgets.flow_plan import Shown
 from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session.gradient_requests import DepthsSwept, FlowMeasured, MeasureFlow, StepsTrained, WriteFlow
+from resnet_viz.session.pictures import Written
 from resnet_viz.session.recordings import flow_at, nearest_record
 from resnet_viz.session.training_requests import DescribeNet, NetDescribed
 
@@ -192,6 +193,8 @@ class GradientPage(GradientPanels):
             self._show()
         elif isinstance(value, StepsTrained):
             self._take_steps(value, outcome.progress is None)
+        elif isinstance(value, Written):
+            self.banner.show_message(value.message, "info")
         elif isinstance(value, NetDescribed):
             self._take_card(outcome.kind, value.card)
 
@@ -373,10 +376,12 @@ class GradientPage(GradientPanels):
             return
         if path.lower().endswith(".csv"):
             title = self.source.title if self.source is not None else self.measured.batch if self.measured else ""
-            flows = tuple(net.band for net in nets)
-            self._context.studies.ask("write", WriteFlow(path, flows, tuple(net.plain for net in nets), title))
+            flows, plain = tuple(net.band for net in nets), tuple(net.plain for net in nets)
+            notes: tuple[str, ...] = ()
+            if self.source is None and self.request is not None:
+                notes = (f"update_ratio: first step of {self.request.optimizer}, learning rate {self.request.lr:g}",)
+            self._context.studies.ask("write", WriteFlow(path, flows, plain, title, notes))
             self._waiting.add("write")
-            self._written = path
             return
         try:
             self.center.chart.save(Path(path))

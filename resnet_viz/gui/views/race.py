@@ -203,6 +203,8 @@ class RacePage(QWidget):
             _tr("{0} runs are queued. They train in the background; “Train” shows their progress.").format(len(runs)),
             "info",
         )
+        self._on_listed()
+        self.choice.setCurrentIndex(0)
         self._show()
 
     # ---- showing ----
@@ -212,10 +214,9 @@ class RacePage(QWidget):
         runs = list(self._book.histories.values())
         own = [run for run in runs if run.path in self._own]
         self._races = races_of(runs)
-        if own and any(run.step for run in own):
-            title = _tr("The race you started")
+        if own:
             order = sorted(own, key=lambda run: (run.depth, not run.plain))
-            self._races.insert(0, Race(title, tuple(run for run in order if run.step), True))
+            self._races.insert(0, Race(_tr("The race you started"), tuple(order), True))
         titles = [race.title for race in self._races]
         if titles != [self.choice.itemText(index) for index in range(self.choice.count())]:
             self.choice.clear()

@@ -209,7 +209,9 @@ def time_plan(
         y = np.where(np.isfinite(values), values, np.nan)
         if not np.isfinite(y).any():
             continue
-        keep = thin(len(y))
+        # coherence costs a second pass, so not every record has one: the line joins those that do
+        known = np.flatnonzero(np.isfinite(y)) if quantity == "coherence" else np.arange(len(y))
+        keep = known[thin(len(known))]
         steps = one.steps[keep]
         texts = tuple(
             _tr("{0} · step {1:,} · {2}").format(one.title, int(step), number(float(value)))
