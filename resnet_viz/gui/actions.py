@@ -80,8 +80,8 @@ def table() -> tuple[ActionSpec, ...]:
         ActionSpec(
             "save_grid",
             "file",
-            t("&Save the grid…"),
-            t("Save what is shown as PNG, SVG, NPZ or CSV"),
+            t("&Save…"),
+            t("Save what is shown: the grid, its maps or statistics; charts and their numbers"),
             "Ctrl+S",
             "mdi6.content-save-outline",
             separator=True,
@@ -120,7 +120,12 @@ def table() -> tuple[ActionSpec, ...]:
         ActionSpec(
             "unpin", "layer", t("&Unpin all channels"), t("Remove all pins of this layer"), "Ctrl+U", separator=True
         ),
-        ActionSpec("next_picture", "view", t("&Next picture"), t("Next picture of the strip"), "Alt+Right"),
+        ActionSpec("show_inspect", "view", t("&Inspect"), t("Feature maps of one net and one picture"), "Alt+1"),
+        ActionSpec("show_gradients", "view", t("&Gradients"), t("Plain against residual, block by block"), "Alt+2"),
+        ActionSpec("show_train", "view", t("&Train"), t("Train nets in the background"), "Alt+3"),
+        ActionSpec(
+            "next_picture", "view", t("&Next picture"), t("Next picture of the strip"), "Alt+Right", separator=True
+        ),
         ActionSpec("previous_picture", "view", t("&Previous picture"), t("Previous picture of the strip"), "Alt+Left"),
         ActionSpec(
             "bigger",

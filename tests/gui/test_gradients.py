@@ -325,6 +325,14 @@ def test_bad_numbers_and_missing_data_are_one_sentence(page: GradientPage, qtbot
     assert page.nets()  # what was on show stays
 
 
+def test_keys_go_from_workspace_to_workspace(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    for number, workspace in (("2", window.gradients), ("3", window.train), ("1", window.inspect)):
+        qtbot.keyClick(window, getattr(Qt.Key, f"Key_{number}"), Qt.KeyboardModifier.AltModifier)
+        assert window.stack.currentWidget() is workspace
+        assert window._switch is not None and window._switch.checkedId() == window.stack.currentIndex()
+
+
 def test_the_race_queues_plain_and_residual_nets(open_window: Open, qtbot: QtBot) -> None:
     window = open_window(wait=False)
     window.show_workspace("gradients")
