@@ -204,9 +204,12 @@ def test_coherence_by_hand() -> None:
 
 def test_the_same_question_has_the_same_answer() -> None:
     net, (images, labels) = create("xai", seed=1, num_classes=10), batch(4, 36)
-    one, two = (gradient_flow(net, images, labels, seed=3) for _ in range(2))
+    with torch.random.fork_rng():
+        one = gradient_flow(net, images, labels, seed=3)
+        torch.rand(1)  # whatever else was drawn meanwhile
+        two = gradient_flow(net, images, labels, seed=3)
     assert one.record() == two.record()
-    assert gradient_flow(net, images, labels, seed=4).record() != one.record()  # another dropout
+    assert gradient_flow(net, images, labels, seed=4).loss != one.loss  # another dropout
 
 
 def test_measuring_less_gives_the_same_numbers() -> None:

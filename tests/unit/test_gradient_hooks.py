@@ -523,9 +523,11 @@ SHAPES: list[tuple[int, ...]] = [(), (0,), (1,), (7,), (1023,), (1024,), (1025,)
 )
 def test_norm_of_any_size(shape: tuple[int, ...], scale: float) -> None:
     value = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * scale
-    assert float(norm(value)) == pytest.approx(length(value), rel=1e-7)
+    assert float(norm(value)) == pytest.approx(length(value), rel=1e-7, abs=0)
     assert norm(value).dtype == torch.float64 and norm(value).shape == ()
-    assert weight_norms([[value], [None, value, value]]) == pytest.approx([length(value), joint([value] * 2)], rel=1e-7)
+    assert weight_norms([[value], [None, value, value]]) == pytest.approx(
+        [length(value), joint([value] * 2)], rel=1e-7, abs=0
+    )
 
 
 def test_norm_of_any_layout_and_kind() -> None:
@@ -542,16 +544,16 @@ def test_norm_of_any_layout_and_kind() -> None:
         "leaf": value.clone().requires_grad_(),
     }
     for kind, one in kinds.items():
-        assert float(norm(one)) == pytest.approx(length(one.detach().float()), rel=1e-7), kind
+        assert float(norm(one)) == pytest.approx(length(one.detach().float()), rel=1e-7, abs=0), kind
         assert not norm(one).requires_grad
-        assert weight_norms([[one]]) == pytest.approx([length(one.detach().float())], rel=1e-7), kind
+        assert weight_norms([[one]]) == pytest.approx([length(one.detach().float())], rel=1e-7, abs=0), kind
 
 
 def test_one_large_value_among_many_small_ones() -> None:
     value = torch.full((4, 100_000), 1e-20)
-    assert float(norm(value)) == pytest.approx(1e-20 * math.sqrt(400_000), rel=1e-6)
+    assert float(norm(value)) == pytest.approx(1e-20 * math.sqrt(400_000), rel=1e-6, abs=0)
     value[0, 0] = 1e-3
-    assert float(norm(value)) == pytest.approx(1e-3, rel=1e-7)
+    assert float(norm(value)) == pytest.approx(1e-3, rel=1e-7, abs=0)
     assert float(norm(torch.full((3, 5000), 1e-44))) > 0  # even where float32 has hardly a digit left
     assert float(norm(torch.zeros(3, 5000))) == 0
 
