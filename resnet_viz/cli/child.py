@@ -20,6 +20,8 @@ from resnet_viz.training.alive import Pulse
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.control import RunControl
 
+from .interrupt import interruptible
+
 
 def give_way() -> str:
     """Let every other process go first; returns how. The idle class costs a click nothing, nice 19 a little."""
@@ -85,7 +87,7 @@ def run_controlled(config: TrainConfig, run: Path) -> int:
 
     status = 0
     try:
-        with Pulse(run, control):
+        with interruptible(control), Pulse(run, control):
             data = load_part(config, "train", control)
             for sentence in data.skipped:
                 print(f"skipped, not readable: {sentence}", file=sys.stderr, flush=True)

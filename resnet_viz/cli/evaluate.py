@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resnet_viz.core.errors import DataError, UserError
 
@@ -12,11 +14,17 @@ from .commands import Command, commands
 from .options import add_json, add_model, model_request
 from .output import bar, print_json
 
+if TYPE_CHECKING:
+    from resnet_viz.core.types import Evaluation
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
-        "data", metavar="DATA", nargs="?", help="folder of class folders, or a data set id such as cifar10"
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help="folder of class folders, or a data set id such as cifar10; a run's own data if not given",
     )
     parser.add_argument("--split", default="test", help="part of the data set (default test)")
     parser.add_argument(
@@ -29,10 +37,64 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.all_epochs:
         return _all_epochs(arguments)
-    if not arguments.data:
+    run = _own_data(arguments)
+    if run is None and not arguments.data:
         raise UserError("No data set is named. Give a folder of class folders, or an id such as cifar10.")
     from tqdm import tqdm
 
+    with tqdm(total=100, unit="%", disable=not sys.stderr.isatty(), leave=False) as meter:
+
+        def progress(share: float) -> None:
+            meter.update(round(100 * share) - meter.n)
+
+        title, result = _measure_run(run, arguments, progress) if run else _measure(arguments, progress)
+    if arguments.json:
+        print_json(
+            {
+                "accuracy": result.accuracy,
+                "n": result.n,
+                "per_class": result.per_class,
+                "confusion": result.confusion.tolist(),
+            }
+        )
+        return 0
+    right, wrong = 100 * result.accuracy, 100 * (1 - result.accuracy)
+    print(f"{title}: accuracy {right:.2f} %, error {wrong:.2f} %, n = {result.n}")
+    widest = max(len(name) for name in result.per_class)
+    for name, share in result.per_class.items():
+        if share is not None:
+            print(f"  {name:{widest}}  {bar(share)}  {100 * share:5.1f} %")
+    for name in result.skipped:
+        print(f"  skipped, not readable: {name}", file=sys.stderr)
+    return 0
+
+
+def _own_data(arguments: argparse.Namespace) -> Path | None:
+    """Return the run whose own data is meant: its test part then has no picture that it was trained on."""
+    from resnet_viz.training import layout
+    from resnet_viz.training.config import TrainConfig
+    from resnet_viz.training.parts import find_start
+
+    if not arguments.model or arguments.untrained or arguments.factory or arguments.arch or arguments.normalize:
+        return None
+    try:
+        run = find_start(arguments.model)
+    except UserError:
+        return None
+    if not (run / layout.CONFIG).is_file():
+        return None
+    own = TrainConfig.read(run / layout.CONFIG).data
+    same = not arguments.data or Path(arguments.data).expanduser().absolute() == Path(own).absolute()
+    return run if same else None
+
+
+def _measure_run(run: Path, arguments: argparse.Namespace, progress: Callable[[float], None]) -> tuple[str, Evaluation]:
+    from resnet_viz.session.results import evaluate_run, read_card
+
+    return str(read_card(run).get("title", run.name)), evaluate_run(run, split=arguments.split, progress=progress)
+
+
+def _measure(arguments: argparse.Namespace, progress: Callable[[float], None]) -> tuple[str, Evaluation]:
     from resnet_viz.analysis.evaluation import evaluate
     from resnet_viz.data.datasets import align, load
     from resnet_viz.session.loading import open_model
@@ -46,35 +108,9 @@ def _run(arguments: argparse.Namespace) -> int:
             raise
         # as many classes under other names: taken in order, and said
         print("The class names differ from the net's; they are taken in order.", file=sys.stderr)
-    with tqdm(total=len(data.labels), unit="pictures", disable=not sys.stderr.isatty(), leave=False) as meter:
-        result = evaluate(
-            net,
-            data.images,
-            data.labels,
-            card.classes,
-            card.normalization,
-            progress=lambda share: meter.update(round(share * len(data.labels)) - meter.n) and None,
-            skipped=data.skipped,
-        )
-    if arguments.json:
-        print_json(
-            {
-                "accuracy": result.accuracy,
-                "n": result.n,
-                "per_class": result.per_class,
-                "confusion": result.confusion.tolist(),
-            }
-        )
-        return 0
-    right, wrong = 100 * result.accuracy, 100 * (1 - result.accuracy)
-    print(f"{card.title}: accuracy {right:.2f} %, error {wrong:.2f} %, n = {result.n}")
-    widest = max(len(name) for name in result.per_class)
-    for name, share in result.per_class.items():
-        if share is not None:
-            print(f"  {name:{widest}}  {bar(share)}  {100 * share:5.1f} %")
-    for name in result.skipped:
-        print(f"  skipped, not readable: {name}", file=sys.stderr)
-    return 0
+    return card.title, evaluate(
+        net, data.images, data.labels, card.classes, card.normalization, progress=progress, skipped=data.skipped
+    )
 
 
 def _all_epochs(arguments: argparse.Namespace) -> int:

@@ -18,28 +18,55 @@ from resnet_viz.training.config import OPTIMIZERS, PARTS, SCHEDULES, TrainConfig
 from resnet_viz.training.recipes import recipes
 
 from .commands import Command, commands
+from .interrupt import interruptible
 from .options import add_json
 from .output import print_json
+from .told import Told
 
-FAILED = 1
+INTERRUPTED = 130
 _CHOICES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "train_part": PARTS, "bf16": ("auto", "on", "off")}
 _HELP = {
     "epochs": "passes over the training pictures",
-    "max_steps": "end after so many steps",
-    "batch": "pictures per step",
+    "max_steps": "end after so many steps; 0 for no limit",
+    "batch": "pictures per step, over all processes",
+    "seed": "of weights, order, augmentation and split",
+    "shortcut": "A, B or none; the net's own if not given",
+    "batch_norm": "whether the net has batch norm",
+    "activation": "relu, tanh or sigmoid",
+    "init": "how weights are drawn: he, xavier, normal or default",
+    "init_std": "standard deviation for --init normal",
+    "optimizer": "how gradients become steps; another one than the recipe's brings its own --lr",
     "lr": "largest learning rate",
+    "momentum": "of momentum, nesterov and rmsprop",
     "weight_decay": "L2 penalty",
+    "schedule": "how the learning rate changes over the run",
+    "warmup": "share of the run in which the learning rate rises (one-cycle, cosine)",
+    "warmup_lr": "learning rate of the first --warmup-steps steps",
+    "warmup_steps": "steps at --warmup-lr before anything else",
+    "milestones": "steps at which --schedule steps multiplies the learning rate by --gamma",
+    "gamma": "that factor",
+    "label_smoothing": "share of the target given to all classes alike",
+    "dropout": "of every dropout layer; -1 leaves the net's own",
+    "pad": "pixels of padding before a random crop; 0 for no crop",
+    "flip": "mirror half of the pictures",
+    "crop_scale": "smallest share of the area that a random resized crop keeps; 0 for none",
+    "jitter": "brightness, contrast and saturation change by up to this share; 0 for none",
     "val_share": "share of the training pictures held out for validation",
-    "normalize": "mean/std preset (cifar10, imagenet, half), or data for the pictures' own",
+    "test_share": "share held out for testing of a folder without a test part",
+    "normalize": "mean/std preset (cifar10, imagenet, half), data for the pictures' own, start for the start net's",
+    "size": "side of the pictures in pixels; 0 for the net's own",
     "start_from": "weights to start from: an id, a checkpoint or a run's folder",
     "train_part": "what is trained: all, late (last stage and head) or head",
-    "bf16": "auto times both and takes the faster",
-    "gradients_every": "steps between two records of gradient norms; 0 for never",
-    "keep_epochs": "keep the weights of every epoch",
-    "milestones": "steps at which the learning rate is multiplied by gamma",
+    "bf16": "bfloat16; auto times both and takes the faster",
+    "channels_last": "memory layout of net and batches",
     "compile": "run the net through torch.compile",
-    "tensorboard": "write TensorBoard event files too",
+    "gradients_every": "steps between two records of gradient norms; 0 for never",
+    "keep_epochs": "keep the weights of every epoch, for evaluate --all-epochs",
+    "checkpoint_every_s": "seconds between two checkpoints inside an epoch; 0 for none",
+    "tensorboard": "write TensorBoard event files into the run's folder too",
 }
+SKIPPED = 10
+"""How many unreadable pictures are named."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +75,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     listed = "; ".join(f"{key}: {recipe.title}" for key, recipe in zip(recipes.ids(), recipes, strict=True))
     parser.add_argument("--recipe", default="quick", choices=recipes.ids(), help=listed)
     parser.add_argument("--out", metavar="RUN", help="the run's folder")
-    parser.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped, with its own options")
+    parser.add_argument(
+        "--download", action="store_true", help="fetch the data set if it is not on this machine (CIFAR, MNIST sets)"
+    )
     add_json(parser)
     parser.add_argument("--estimate", action="store_true", help="only say what the run would cost here")
     parser.add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
@@ -60,8 +90,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_option(group: Any, name: str, kind: str) -> None:
-    option, text = "--" + name.replace("_", "-"), _HELP.get(name, "see the README")
-    common: dict[str, Any] = {"dest": name, "default": None, "help": text if name in _HELP else None}
+    option = "--" + name.replace("_", "-")
+    common: dict[str, Any] = {"dest": name, "default": None, "help": _HELP[name]}
     if kind == "bool":
         group.add_argument(option, action=argparse.BooleanOptionalAction, **common)
     elif kind.startswith("tuple"):
@@ -72,26 +102,68 @@ def _add_option(group: Any, name: str, kind: str) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from resnet_viz.core.allocator import keep_memory
+    from resnet_viz.core.allocator import MOST_BYTES, keep_memory
     from resnet_viz.training import layout
-    from resnet_viz.training.prepare import load_part
 
-    keep_memory()
+    keep_memory(MOST_BYTES)
     run = Path(arguments.resume or arguments.out or "")
+    if arguments.resume:
+        _check_resumed(arguments)
     config = TrainConfig.read(run / layout.CONFIG) if arguments.resume else _new(arguments, run)
     from resnet_viz.models import models
 
     models.get(config.model)
+    if arguments.controlled:
+        from .child import give_way, run_controlled
+
+        if not arguments.estimate:
+            return run_controlled(config, run)
+        give_way()
     if arguments.estimate:
         return _estimate(config, arguments.json)
-    if arguments.controlled:
-        from .child import run_controlled
+    _fetch(config.data, arguments.download)
+    return _print(config, run, arguments.json)
 
-        return run_controlled(config, run)
-    return _print(config, load_part(config, "train"), run, arguments.json)
+
+def _options(arguments: argparse.Namespace) -> dict[str, object]:
+    """Return what was given of a run's options."""
+    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"model", "data", "recipe"}
+    return {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+
+
+def _check_resumed(arguments: argparse.Namespace) -> None:
+    given = sorted({*_options(arguments), *(name for name in ("model", "data", "out") if getattr(arguments, name))})
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise UserError(f"A run goes on with its own options. Leave out {option}, or start a new run with --out.")
+
+
+def _fetch(data: str, wanted: bool) -> None:
+    """Download a known data set that is not here, if the person agreed; else say how."""
+    from resnet_viz.core.errors import DataError
+    from resnet_viz.data.download import download, downloadable, offer
+    from resnet_viz.data.places import locate
+
+    if data not in downloadable():
+        return
+    try:
+        locate(data)
+        return
+    except DataError as error:
+        found = offer(data)
+        if not wanted:
+            what = f"fetches {found.megabytes:.0f} MB from {', '.join(found.hosts)}"
+            raise DataError(f"{error} Or add --download, which {what} into {found.folder}.") from error
+    from tqdm import tqdm
+
+    with tqdm(total=100, unit="%", desc=found.title, disable=not sys.stderr.isatty(), leave=False) as meter:
+        download(data, progress=lambda share: meter.update(round(100 * share) - meter.n) and None)
 
 
 def _new(arguments: argparse.Namespace, run: Path) -> TrainConfig:
+    from resnet_viz.core.paths import runs_dir, trained_dir
+    from resnet_viz.data.labels import plain
+    from resnet_viz.data.places import known_sets
     from resnet_viz.training import layout
     from resnet_viz.training.recipes import from_recipe
 
@@ -100,11 +172,20 @@ def _new(arguments: argparse.Namespace, run: Path) -> TrainConfig:
             raise UserError(f"--{name} is missing. Give --model, --data and --out, or --resume RUN.")
     if not arguments.estimate and (run / layout.CONFIG).exists():
         raise UserError(f"{run} already holds a run. Go on with --resume {run}, or choose another folder.")
-    names = {field.name for field in dataclasses.fields(TrainConfig)} - {"model", "data", "recipe"}
-    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    given = _options(arguments)
     if recipes.get(arguments.recipe).needs_start and "start_from" not in given:
         raise UserError(f"The recipe {arguments.recipe} starts from trained weights. Give --start-from.")
-    return from_recipe(arguments.recipe, arguments.model, arguments.data, **given)
+    if start := str(given.get("start_from", "")):
+        named = any((folder / start).exists() for folder in (trained_dir(), runs_dir()))
+        given["start_from"] = start if named else _lasting(start)
+    data = arguments.data if plain(arguments.data) in known_sets else _lasting(arguments.data)
+    return from_recipe(arguments.recipe, arguments.model, data, **given)
+
+
+def _lasting(path: str) -> str:
+    """Return a path that still leads there when the run is resumed from another folder."""
+    there = Path(path).expanduser()
+    return str(there.absolute()) if there.exists() else path
 
 
 def _estimate(config: TrainConfig, as_json: bool) -> int:
@@ -121,46 +202,41 @@ def _estimate(config: TrainConfig, as_json: bool) -> int:
     return 0
 
 
-def _print(config: TrainConfig, data: Any, run: Path, as_json: bool) -> int:
+def _print(config: TrainConfig, run: Path, as_json: bool) -> int:
     from tqdm import tqdm
 
     from resnet_viz.session.results import finish_card
     from resnet_viz.training.alive import Pulse
     from resnet_viz.training.control import RunControl
-    from resnet_viz.training.events import Epoch, Failed, Finished, Started, Step, to_json
+    from resnet_viz.training.events import to_json
     from resnet_viz.training.loop import train
+    from resnet_viz.training.prepare import load_part
 
-    status, control = 0, RunControl()
-    for sentence in data.skipped[:10]:
-        print(f"skipped, not readable: {sentence}", file=sys.stderr)
+    control = RunControl()
     leads = os.environ.get("RANK", "0") == "0"  # torchrun numbers its processes
-    with (
-        Pulse(run, control) if leads else nullcontext(),
-        tqdm(unit="step", disable=as_json or not sys.stderr.isatty()) as meter,
-    ):
-        for event in train(config, data, run, control):
-            if as_json:
-                print(to_json(event), flush=True)
-            if isinstance(event, Started):
-                meter.reset(event.total_steps)
-                meter.update(event.step)
-            elif isinstance(event, Step):
-                meter.update(event.step - meter.n)
-                meter.set_postfix(loss=f"{event.loss:.3f}", rate=f"{event.images_per_s:.0f}/s")
-            elif isinstance(event, Epoch) and not as_json:
-                val = "" if event.val_acc is None else f", validation {100 * event.val_acc:.2f} %"
-                line = f"epoch {event.epoch}: loss {event.train_loss:.4f}, training {100 * event.train_acc:.2f} %{val}"
-                tqdm.write(line, file=sys.stdout)
-                sys.stdout.flush()
-            elif isinstance(event, Failed):
-                print(f"resnet-viz: {event.reason}", file=sys.stderr)
-                status = FAILED
-            elif isinstance(event, Finished) and not event.stopped and leads:
-                card = finish_card(run)
-                if not as_json and "test_error" in card:
-                    error, count = 100 * card["test_error"], card["test_pictures"]
-                    tqdm.write(f"test error {error:.2f} % on {count} pictures", file=sys.stdout)
-    return status
+    with interruptible(control) as signals:
+        data = load_part(config, "train", control)  # before anything is written: most mistakes are in the data
+        if leads:
+            _name_skipped(data.skipped)
+        with (
+            Pulse(run, control) if leads else nullcontext(),
+            tqdm(unit="step", disable=as_json or not sys.stderr.isatty()) as meter,
+        ):
+            told = Told(meter, run, data.title, as_json)
+            for event in train(config, data, run, control):
+                if as_json:
+                    print(to_json(event), flush=True)
+                told.take(event)
+            if told.finished and leads:
+                told.say_result(finish_card(run, control))
+    return INTERRUPTED if signals and not told.finished else told.status
+
+
+def _name_skipped(skipped: tuple[str, ...]) -> None:
+    for sentence in skipped[:SKIPPED]:
+        print(f"skipped, not readable: {sentence}", file=sys.stderr)
+    if len(skipped) > SKIPPED:
+        print(f"skipped, not readable: {len(skipped) - SKIPPED:,} more", file=sys.stderr)
 
 
 commands.add(

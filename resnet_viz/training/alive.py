@@ -1,12 +1,15 @@
 """Whether somebody trains a run right now, seen from any process: a file that is touched like a pulse.
 
-A process number alone does not do: it may belong to something else by now, and asking for it
-differs from system to system. A pulse that stopped is a process that was killed.
+A process number alone does not do: it may belong to something else by now, or to another
+machine that shares the folder. A pulse that stopped is a process that was killed. Where the
+number belongs to this machine and to no process any more, nobody has to wait for that.
 """
 
 from __future__ import annotations
 
 import os
+import platform
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -18,7 +21,7 @@ from resnet_viz.core.errors import UserError
 from .control import RunControl
 
 ALIVE = "alive"
-"""File whose text is the number of the process that trains the run."""
+"""File with the number of the process that trains the run, and the machine it runs on."""
 
 STOP = "stop"
 """File that asks that process to save and finish."""
@@ -30,9 +33,31 @@ DEAD_AFTER_S = 20.0
 def is_alive(run: Path) -> bool:
     """Return whether a process trains this run."""
     try:
-        return time.time() - (run / ALIVE).stat().st_mtime < DEAD_AFTER_S
-    except OSError:
+        beats = time.time() - (run / ALIVE).stat().st_mtime < DEAD_AFTER_S
+        return beats and not _is_gone((run / ALIVE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
         return False
+
+
+def _is_gone(text: str) -> bool:
+    """Return whether the process that wrote this ran here and has ended; False where that is not known."""
+    number, _, place = text.partition(" ")
+    if sys.platform == "win32" or place != _place() or not number.isdecimal() or int(number) <= 1:
+        return False  # on Windows the question itself would end the process
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # somebody else's
+        return False
+    return False
+
+
+def _place() -> str:
+    """Return what tells this machine, and this container on it, from others."""
+    with suppress(OSError):
+        return f"{platform.node()} {os.readlink('/proc/self/ns/pid')}"
+    return platform.node()
 
 
 def ask_to_stop(run: Path) -> None:
@@ -65,7 +90,7 @@ class Pulse:
         with suppress(OSError):  # a folder that cannot be written is said by what has to be written
             self.run.mkdir(parents=True, exist_ok=True)
             (self.run / STOP).unlink(missing_ok=True)
-            (self.run / ALIVE).write_text(str(os.getpid()), encoding="utf-8")
+            (self.run / ALIVE).write_text(f"{os.getpid()} {_place()}", encoding="utf-8")
         self._thread.start()
         return self
 

@@ -92,7 +92,8 @@ class TrainConfig:
         jitter: brightness, contrast and saturation change by up to this share; 0 for none.
         val_share: share of the training part held out for validation, drawn by ``seed``.
         test_share: share of a folder without parts that is kept for testing.
-        normalize: id of the mean/std preset, or ``"data"`` for the training part's own.
+        normalize: id of the mean/std preset, ``"data"`` for the training part's own, or
+            ``"start"`` for those of the net that the run starts from.
         size: side in pixels to which pictures are fitted; 0 for the architecture's own.
         num_classes: outputs of the net; 0 for as many as the data has classes.
         start_from: model id, checkpoint or run folder whose weights the run starts from.
@@ -168,6 +169,8 @@ class TrainConfig:
             raise UserError(f"milestones are {list(self.milestones)}. Give steps above 0 in rising order.")
         if self.train_part != "all" and not self.start_from:
             raise UserError("Only a part of the net is trained, but it has no weights yet. Give start_from.")
+        if self.normalize == "start" and not self.start_from:
+            raise UserError("Mean and std are to be those of the start net, but there is none. Give start_from.")
         return self
 
     def to_toml(self) -> str:

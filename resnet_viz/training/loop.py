@@ -34,8 +34,9 @@ from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Pause
 from .measure import Measure, faster_in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
-from .prepare import complete, first_card, normalization_of
+from .prepare import complete, first_card, normalization_of, recorded_normalization
 from .schedules import learning_rate
+from .tensorboard import TensorBoardLog
 from .world import World, joined
 
 STEP_EVERY = 50
@@ -75,9 +76,14 @@ def _lead(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken, wo
     trainer = _Trainer(complete(config, data), data, run, world)
     log = runs.EventLog(run, trainer.log_bytes)
     trainer.log = log
+    board: TensorBoardLog | None = None
     try:
+        if config.tensorboard:
+            board = TensorBoardLog(run, trainer.step)
         for event in trainer.events(token):
             log.add(to_json(event))
+            if board is not None:
+                board.add(event)
             yield event
     except OutputError as error:  # a full disk: what was written before is whole
         failed = Failed(str(error))
@@ -85,8 +91,10 @@ def _lead(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken, wo
             log.add(to_json(failed))
         yield failed
     finally:
-        with contextlib.suppress(OutputError):
-            log.close()
+        for one in (log, board):
+            with contextlib.suppress(OutputError):
+                if one is not None:
+                    one.close()
 
 
 class _Trainer:
@@ -97,7 +105,9 @@ class _Trainer:
         device = world.device
         part, val = split_train_val(data.labels, config.val_share, config.seed)
         kept = replace(data, images=data.images[part], labels=data.labels[part]) if len(val) else data
-        self.normalization = normalization_of(config, kept)
+        state = runs.read_last(run)
+        known = None if state is None else recorded_normalization(run)
+        self.normalization = known or normalization_of(config, kept)
         images = torch.from_numpy(data.images).permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
         labels = torch.from_numpy(data.labels)
         self.images, self.labels = images[part].to(device), labels[part].to(device)
@@ -107,9 +117,9 @@ class _Trainer:
         if config.max_steps:
             self.total_steps = min(self.total_steps, config.max_steps)
 
-        state = runs.read_last(run)
         self.log_bytes = None if state is None else int(state["log_bytes"])
-        net = build(config)
+        # a run that goes on has its weights: those it once started from may be gone
+        net = build(config if state is None else replace(config, start_from=""))
         layout_ = torch.channels_last if config.channels_last else torch.contiguous_format
         self.net = net.to(device, memory_format=layout_)  # type: ignore[call-overload]
         self.part = freeze(self.net, config.train_part)
@@ -323,6 +333,8 @@ class _Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["rng"])
+        if self.world.rank:  # the state is rank 0's: others draw dropout of their own
+            torch.manual_seed(self.config.seed + int(state["step"]) * self.world.size + self.world.rank)
         self.step, self.position = int(state["step"]), int(state["position"])
         self.done_epochs, self.best = int(state["epochs"]), float(state["best"])
         self.order, self.bf16 = state["order"], bool(state["bf16"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from resnet_viz.data.summary import summarise
 from resnet_viz.models import models
 
 from .config import TrainConfig
-from .parts import net_options
+from .layout import CARD
+from .parts import find_start, net_options
 
 
 def input_size(config: TrainConfig) -> int:
@@ -69,10 +71,26 @@ def complete(config: TrainConfig, data: ArraySet) -> TrainConfig:
 
 
 def normalization_of(config: TrainConfig, data: ArraySet) -> Normalization:
-    """Return the run's mean and std: a preset's, or those of its training pictures themselves."""
+    """Return the run's mean and std: a preset's, those of its training pictures, or the start net's.
+
+    A start net that does not say what it was trained with has its architecture's usual ones.
+    """
+    if config.normalize == "start":
+        found = recorded_normalization(find_start(config.start_from))
+        return found or presets.get(models.get(config.model).preprocessing)
     if config.normalize != "data":
         return presets.get(config.normalize)
     return summarise(data, samples=0).normalization
+
+
+def recorded_normalization(run: Path) -> Normalization | None:
+    """Return the mean and std that a run's card tells, None where it has no readable card."""
+    try:
+        entry = json.loads((run / CARD).read_text(encoding="utf-8"))["normalization"]
+        (red, green, blue), spread = map(float, entry["mean"]), [float(value) for value in entry["std"]]
+        return Normalization(str(entry["title"]), (red, green, blue), (spread[0], spread[1], spread[2]))
+    except (OSError, ValueError, TypeError, KeyError, IndexError):
+        return None
 
 
 def first_card(
@@ -117,7 +135,8 @@ def command_of(config: TrainConfig, run: Path) -> str:
         if field.name in ("model", "data", "recipe", "num_classes"):
             continue
         # what decides about the result is always said
-        if field.name not in ("epochs", "seed") and value == getattr(base, field.name):
+        said = field.name in ("epochs", "seed") or (field.name == "start_from" and value)
+        if not said and value == getattr(base, field.name):
             continue
         name = "--" + field.name.replace("_", "-")
         if isinstance(value, bool):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from resnet_viz.core.registry import Registry
 
-from .config import TrainConfig, checked
+from .config import OPTIMIZERS, TrainConfig, checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,15 @@ recipes.add(
     Recipe(
         "Transfer: new head",
         "Keeps a trained net as it is and trains a new last layer for your classes.",
-        {"epochs": 10, "lr": 0.05, "weight_decay": 1e-4, "schedule": "cosine", "warmup": 0.0, "train_part": "head"},
+        {
+            "epochs": 10,
+            "lr": 0.05,
+            "weight_decay": 1e-4,
+            "schedule": "cosine",
+            "warmup": 0.0,
+            "train_part": "head",
+            "normalize": "start",
+        },
         "Yosinski et al. 2014",
         needs_start=True,
     ),
@@ -88,7 +97,15 @@ recipes.add(
     Recipe(
         "Fine-tune",
         "Starts from a trained net and trains its last stage and a new last layer, or all of it, gently.",
-        {"epochs": 15, "lr": 0.01, "weight_decay": 1e-4, "schedule": "cosine", "warmup": 0.1, "train_part": "late"},
+        {
+            "epochs": 15,
+            "lr": 0.01,
+            "weight_decay": 1e-4,
+            "schedule": "cosine",
+            "warmup": 0.1,
+            "train_part": "late",
+            "normalize": "start",
+        },
         "Yosinski et al. 2014",
         needs_start=True,
     ),
@@ -113,20 +130,48 @@ recipes.add(
 )
 
 
+USUAL_LR = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2, "adadelta": 1.0}
+"""Largest learning rates that usually work where each weight has a step of its own."""
+
+
+def usual_lr(optimizer: str, known: str, lr: float) -> float:
+    """Return a learning rate for an optimizer, given one that suits another.
+
+    At a rate for SGD, Adam learns nothing.
+
+    Args:
+        optimizer: the one to be used.
+        known: the one that ``lr`` suits.
+        lr: returned where both are of the same kind.
+    """
+    same = USUAL_LR.get(optimizer) == USUAL_LR.get(known)
+    return lr if same else USUAL_LR.get(optimizer, 0.1)
+
+
 def from_recipe(recipe: str, model: str, data: str, **changes: object) -> TrainConfig:
     """Return a recipe's configuration for a net and a data set, with some values changed.
 
     ResNet-110 and deeper start at a small learning rate under the paper's recipe: at 0.1 they
-    would not begin to learn (sec. 4.2).
+    would not begin to learn (sec. 4.2). Another optimizer brings its own learning rate.
 
     Raises:
         UserError: if the recipe, a key or a value is unknown.
     """
     values = dict(recipes.get(recipe).values)
-    if recipe == "paper" and _depth(model) >= 110:
-        values |= {"warmup_steps": 400, "warmup_lr": 0.01}
+    values |= warm_up(recipe, model)
+    optimizer = changes.get("optimizer")
+    if optimizer in OPTIMIZERS and "lr" not in changes:
+        own = TrainConfig(model, data, **checked(values))  # type: ignore[arg-type]
+        values["lr"] = usual_lr(str(optimizer), own.optimizer, own.lr)
     values |= changes
     return TrainConfig(model=model, data=data, recipe=recipe, **checked(values)).check()  # type: ignore[arg-type]
+
+
+def warm_up(recipe: str, model: str) -> dict[str, Any]:
+    """Return what a recipe says of the first steps, which depends on how deep the net is."""
+    if recipe != "paper":
+        return {}
+    return {"warmup_steps": 400 if _depth(model) >= 110 else 0, "warmup_lr": 0.01}
 
 
 def _depth(model: str) -> int:

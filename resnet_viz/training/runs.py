@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from resnet_viz.core.errors import OutputError, UserError
@@ -24,7 +25,8 @@ from .layout import CARD, CONFIG, EPOCHS, EVENTS, LAST, WEIGHTS
 def write_weights(path: Path, state: dict[str, Tensor]) -> None:
     """Write a state dict as a .safetensors file."""
     with atomic_path(path) as temporary:
-        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)
+        # written by us: safetensors' own writer says of a full disk that serializing failed
+        temporary.write_bytes(to_bytes({name: value.detach().cpu().contiguous() for name, value in state.items()}))
 
 
 def read_weights(run: Path) -> dict[str, Tensor]:
@@ -44,8 +46,30 @@ def kept_epochs(run: Path) -> list[tuple[int, Path]]:
 
 def write_last(run: Path, state: dict[str, Any]) -> None:
     """Write everything that resuming needs as ``last.ckpt``."""
-    with atomic_path(run / LAST) as path:
-        torch.save(state, path)
+    with atomic_path(run / LAST) as path, open(path, "wb") as file:
+        sink = _Sink(file)
+        try:
+            torch.save(state, sink)  # type: ignore[arg-type]
+        except RuntimeError as error:
+            raise sink.error or error from error
+
+
+class _Sink:
+    """A file that remembers why it could not be written: torch.save only says that it could not."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def read_last(run: Path) -> dict[str, Any] | None:
@@ -69,8 +93,8 @@ def read_last(run: Path) -> dict[str, Any] | None:
 
 def sweep(run: Path) -> None:
     """Remove the half-written files that a killed process left behind."""
-    for name in (CONFIG, WEIGHTS, LAST, CARD):
-        for path in run.glob(f".{name}.*"):
+    for pattern in (*(f".{name}.*" for name in (CONFIG, WEIGHTS, LAST, CARD)), f"{EPOCHS}/.*.safetensors.*"):
+        for path in run.glob(pattern):
             path.unlink(missing_ok=True)
 
 

@@ -21,6 +21,7 @@ from resnet_viz.training.config import OPTIMIZERS, SCHEDULES, TrainConfig
 from resnet_viz.training.control import RunControl
 from resnet_viz.training.events import Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step
 from resnet_viz.training.loop import _batch_sizes, train
+from resnet_viz.training.recipes import from_recipe
 
 
 @pytest.fixture(scope="module")
@@ -332,3 +333,39 @@ def test_a_run_opens_as_the_net_it_trained(data: ArraySet, tmp_path: Path, model
     with torch.inference_mode():
         assert torch.equal(net(x), expected(x))
     assert card.input_size == 8 and card.classes == ("red", "green", "blue")
+
+
+def test_a_resumed_run_no_longer_needs_what_it_started_from(data: ArraySet, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    list(train(config(epochs=1), data, source))
+    chosen = config(epochs=2, start_from=str(source), train_part="late", normalize="start")
+    list(train(chosen, data, tmp_path / "whole"))
+    list(train(chosen, data, tmp_path / "cut", StopAfter(3)))
+    source.rename(tmp_path / "elsewhere")
+    list(train(chosen, data, tmp_path / "cut"))
+    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+
+
+def test_mean_and_std_can_be_those_of_the_start_net(data: ArraySet, tmp_path: Path) -> None:
+    source, run = tmp_path / "source", tmp_path / "run"
+    list(train(config(epochs=1, normalize="half"), data, source))
+    chosen = from_recipe(
+        "transfer", "resnet20", "colours", start_from=str(source), epochs=1, batch=16, size=8, bf16="off"
+    )
+    list(train(chosen, data, run))
+    card = json.loads((run / layout.CARD).read_text())
+    assert card["normalization"] == json.loads((source / layout.CARD).read_text())["normalization"]
+    assert f"--start-from {source.name}" in card["command"] and "--normalize" not in card["command"]
+    (source / layout.CARD).unlink()  # bare weights: what the architecture's published ones use
+    list(train(chosen, data, tmp_path / "bare"))
+    assert json.loads((tmp_path / "bare" / layout.CARD).read_text())["normalization"]["title"] == "CIFAR-10"
+
+
+def test_half_written_files_of_a_killed_run_are_swept(data: ArraySet, tmp_path: Path) -> None:
+    list(train(config(epochs=1, keep_epochs=True), data, tmp_path))
+    left = [tmp_path / f".{layout.LAST}.x1", tmp_path / layout.EPOCHS / ".0002.safetensors.x2"]
+    for path in left:
+        path.write_bytes(b"half")
+    assert [epoch for epoch, _ in runs.kept_epochs(tmp_path)] == [1]
+    list(train(config(epochs=2, keep_epochs=True), data, tmp_path))
+    assert not any(path.exists() for path in left)

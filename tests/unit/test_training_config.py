@@ -11,7 +11,7 @@ import pytest
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.paths import trained_dir
 from resnet_viz.training.config import OPTIMIZERS, PARTS, TrainConfig
-from resnet_viz.training.recipes import from_recipe, propose, recipes
+from resnet_viz.training.recipes import from_recipe, propose, recipes, usual_lr, warm_up
 from resnet_viz.training.schedules import learning_rate
 
 
@@ -111,3 +111,22 @@ def test_unreadable_files_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="cannot be read"):
         TrainConfig.read(tmp_path / "config.toml")
+
+
+def test_another_optimizer_brings_a_learning_rate_that_suits_it() -> None:
+    assert from_recipe("quick", "resnet20", "x").lr == from_recipe("quick", "resnet20", "x", optimizer="sgd").lr == 0.2
+    assert from_recipe("quick", "resnet20", "x", optimizer="adam").lr == 1e-3
+    assert from_recipe("quick", "resnet20", "x", optimizer="adam", lr=0.2).lr == 0.2  # what was asked for
+    assert from_recipe("hresnet", "hresnet", "x", optimizer="adamw").lr == 1e-4
+    assert usual_lr("sgd", "adam", 1e-3) == 0.1 and usual_lr("adadelta", "nesterov", 0.2) == 1.0
+    assert usual_lr("momentum", "nesterov", 0.07) == 0.07
+
+
+def test_only_deep_nets_of_the_paper_warm_up() -> None:
+    assert warm_up("paper", "resnet110") == {"warmup_steps": 400, "warmup_lr": 0.01}
+    assert warm_up("paper", "plain56")["warmup_steps"] == 0 and warm_up("quick", "resnet110") == {}
+
+
+def test_mean_and_std_of_a_start_net_need_one() -> None:
+    with pytest.raises(UserError, match="start_from"):
+        TrainConfig("resnet20", "x", normalize="start").check()

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from resnet_viz.training import layout, runs
+from resnet_viz.training.alive import is_alive
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.loop import train
 from resnet_viz.training.prepare import load_part
@@ -246,3 +247,159 @@ def test_what_a_run_would_cost_is_measured(capsys: pytest.CaptureFixture[str]) -
     found = json.loads(capsys.readouterr().out)
     assert found["params"] == 269_722 and found["macs"] == pytest.approx(40.8e6, rel=0.01)  # He et al.: 0.27 M
     assert found["step_s"] > 0 and found["batch"] == 8
+
+
+def test_a_killed_run_is_resumed_at_once(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    child = subprocess.Popen(command(*options(folder, run, epochs=2000)), env=environment(), stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    while b"epoch" not in child.stdout.readline():
+        pass
+    assert is_alive(run)
+    child.kill()
+    child.stdout.close()
+    child.wait(30)
+    assert (run / "alive").exists() and not is_alive(run)
+    number, _, place = (run / "alive").read_text().partition(" ")
+    (run / "alive").write_text(f"{number} another machine")  # only its own can tell
+    assert is_alive(run)
+    (run / "alive").write_text(f"{os.getpid()} {place}")
+    assert is_alive(run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_the_run_first(folder: Path, tmp_path: Path, number: signal.Signals) -> None:
+    run = tmp_path / "run"
+    words = command(*options(folder, run, epochs=2000))
+    child = subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    while "epoch" not in child.stdout.readline():
+        pass
+    child.send_signal(number)
+    out, errors = child.communicate(timeout=60)
+    assert child.returncode == 130 and f"--resume {run}" in out and "saving" in errors
+    assert last(run)["step"] > 0 and not (run / "alive").exists()
+    told = [json.loads(line) for line in (run / layout.EVENTS).read_text().splitlines()]
+    assert told[-1]["event"] == "finished" and told[-1]["stopped"]
+
+
+FULL = """
+# the disk is full for every file above 700,000 bytes, from the second epoch on
+import resource, signal, sys
+from pathlib import Path
+from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.events import Epoch, to_json
+from resnet_viz.training.loop import train
+from resnet_viz.training.prepare import load_part
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+config = TrainConfig.read(Path(sys.argv[2]))
+for event in train(config, load_part(config, "train"), Path(sys.argv[1])):
+    print(to_json(event), flush=True)
+    if isinstance(event, Epoch) and event.epoch == 2:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, resource.RLIM_INFINITY))
+"""
+
+
+def test_a_disk_that_is_full_is_one_sentence_and_loses_nothing(folder: Path, tmp_path: Path) -> None:
+    """The system itself refuses to write, at whatever moment and from whatever library it is asked."""
+    config = TrainConfig("resnet20", str(folder), epochs=4, size=8, batch=16, bf16="off", pad=1, lr=0.01)
+    (tmp_path / "config.toml").write_text(config.to_toml())
+    run = tmp_path / "run"
+    done = finish([sys.executable, "-c", FULL, str(run), str(tmp_path / "config.toml")])
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told[-1]["event"] == "failed" and "cannot be written" in told[-1]["reason"]
+    assert str(run) in told[-1]["reason"] and not done.stderr
+    assert last(run)["epochs"] == 1 and runs.read_weights(run)  # both are whole
+    again = finish(command("--resume", run))
+    assert last(run)["epochs"] == 4 and "test error" in again.stdout
+
+
+ALLOCATOR = """
+import resource, numpy as np
+from resnet_viz.core.allocator import MOST_BYTES, keep_memory
+kept = keep_memory(MOST_BYTES)
+np.ones(64 << 20, np.uint8)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(8):
+    np.ones(64 << 20, np.uint8)
+print(int(kept), (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.getpagesize() >> 20)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+@pytest.mark.parametrize("window", [True, False])
+def test_blocks_of_a_training_step_are_kept(window: bool) -> None:
+    """Eight blocks of 64 MiB, one after the other: given back, each would be mapped page by page anew."""
+    from resnet_viz.session.child_process import child_environment
+
+    surroundings = child_environment() if window else dict(os.environ)
+    words = [sys.executable, "-c", ALLOCATOR]
+    done = subprocess.run(words, env=surroundings, capture_output=True, text=True, check=True, timeout=60)
+    kept, mapped_mb = (int(word) for word in done.stdout.split())
+    if not kept:
+        pytest.skip("another C library")
+    assert mapped_mb < 128  # of 512
+
+
+def test_a_run_goes_on_with_its_own_options(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from resnet_viz.cli.main import run as cli
+
+    run = tmp_path / "run"
+    assert cli(["train", *(str(word) for word in options(folder, run, epochs=1)), "--json"]) == 0
+    capsys.readouterr()
+    for words in (["--epochs", "9"], ["--data", "shapes"], ["--no-flip"]):
+        assert cli(["train", "--resume", str(run), *words]) == 2
+        assert words[0].replace("--no-", "--") in capsys.readouterr().err
+
+
+def test_a_relative_folder_is_found_again_from_elsewhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from resnet_viz.cli.main import run as cli
+
+    monkeypatch.chdir(folder.parent)
+    assert (
+        cli(["train", *(str(word) for word in options(Path(folder.name), tmp_path / "run", epochs=1)), "--json"]) == 0
+    )
+    monkeypatch.chdir(tmp_path)
+    assert TrainConfig.read(tmp_path / "run" / layout.CONFIG).data == str(folder)
+    assert cli(["train", "--resume", str(tmp_path / "run"), "--json"]) == 0
+
+
+def test_a_run_is_measured_on_its_own_test_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder without parts was divided when the run began: none it was trained on is counted."""
+    from PIL import Image
+
+    from resnet_viz.cli.main import run as cli
+
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("red", "green")):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for index in range(20):
+            pixels = rng.integers(0, 120, (8, 8, 3), np.uint8)
+            pixels[..., number] += 100
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{index}.png")
+    run = tmp_path / "run"
+    words = options(tmp_path / "pictures", run, epochs=1)
+    assert cli(["train", *(str(word) for word in words), "--test-share", "0.25", "--json"]) == 0
+    error = json.loads((run / layout.CARD).read_text())["test_error"]
+    monkeypatch.chdir(tmp_path)
+    for data in ([], [str(tmp_path / "pictures")], ["pictures"]):
+        capsys.readouterr()
+        assert cli(["evaluate", str(run), *data, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["n"] == 10 and found["accuracy"] == pytest.approx(1 - error, abs=1e-6)
+
+
+def test_an_absent_data_set_is_offered_not_fetched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from resnet_viz.cli.main import run as cli
+    from resnet_viz.data.download import installed
+
+    if installed("cifar100") is not None:
+        pytest.skip("CIFAR-100 is on this machine")
+    words = ["--model", "resnet20", "--data", "cifar100", "--out", str(tmp_path / "run")]
+    assert cli(["train", *words]) == 2
+    said = capsys.readouterr().err
+    assert "--download" in said and "MB" in said and not (tmp_path / "run").exists()
