@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
@@ -34,9 +36,12 @@ class RunBook(QObject):
         super().__init__(parent)
         self._desk = desk
         self.histories: dict[Path, RunHistory] = {}
+        """What is known of each run; a run that nobody trains any more is not called running."""
         self.alive: set[Path] = set()
+        self._told: dict[Path, RunHistory] = {}
         self._followers: dict[Path, Follower] = {}
         self._own: Path | None = None
+        self._waiting: frozenset[Path] = frozenset()
         self._timer = QTimer(self)
         self._timer.setInterval(FOLLOW_MS)
         self._timer.timeout.connect(self._follow)
@@ -51,29 +56,53 @@ class RunBook(QObject):
         """Return what is known of a run."""
         return None if run is None else self.histories.get(run)
 
-    def set_own(self, run: Path | None) -> None:
-        """Follow the run that this window trains."""
-        self._own = run
-        if run is not None:
-            self._timer.start()
+    def set_queue(self, own: Path | None, waiting: Iterable[Path]) -> None:
+        """Say which run this window trains, and which wait for it."""
+        if (own, waiting := frozenset(waiting)) == (self._own, self._waiting):
+            return
+        self._own, self._waiting = own, waiting
+        self._timer.start()
+        for run in list(self._told):
+            self._settle(run)
 
     def refresh(self, run: Path) -> None:
         """Read what a run has added to its log."""
         found = self._followers.setdefault(run, Follower(run)).poll()
         if found is not None:
-            self.histories[run] = found
+            self._told[run] = found
+            self.histories[run] = self._as_it_is(found)
             self.changed.emit(run)
 
+    def _settle(self, run: Path) -> None:
+        """Look whether what the log says last is still so."""
+        now = self._as_it_is(self._told[run])
+        if now.state != self.histories[run].state:
+            self.histories[run] = now
+            self.changed.emit(run)
+
+    def _as_it_is(self, run: RunHistory) -> RunHistory:
+        if run.state == "new" and run.path in self._waiting:
+            return dataclasses.replace(run, state="waiting")
+        if run.state == "new" and run.path == self._own:
+            return dataclasses.replace(run, state="running")  # its process reads the pictures first
+        if run.state in ("running", "paused") and run.path != self._own and not is_alive(run.path):
+            return dataclasses.replace(run, state="stopped", eta_s=None)  # killed: its log has no end
+        return run
+
     def _follow(self) -> None:
-        for run in {*self.alive, *([self._own] if self._own else [])}:
+        going = [path for path, run in self.histories.items() if run.state in ("running", "paused")]
+        for run in {*going, *self.alive, *([self._own] if self._own else [])}:
             self.refresh(run)
+            if run in self._told:
+                self._settle(run)
             if run in self.alive and not is_alive(run):
                 self.alive.discard(run)
                 self.ended.emit(run)
 
     def _on_arrived(self, outcome: Outcome) -> None:
         if isinstance(outcome.value, RunList):
-            self.histories = {run.path: run for run in outcome.value.runs}
             self.alive = set(outcome.value.alive)
+            self._told = {run.path: run for run in outcome.value.runs}
+            self.histories = {path: self._as_it_is(run) for path, run in self._told.items()}
             self._followers = {}
             self.listed.emit()

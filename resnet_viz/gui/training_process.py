@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,8 @@ class RunQueue(QObject):
         self.current: TrainingProcess | None = None
         self.waiting: list[Path] = []
         self.paused = False
+        self.blocked: Callable[[], bool] = lambda: False
+        """Whether somebody else trains on this machine, so that ours wait."""
 
     def add(self, run: Path) -> None:
         """Train this run as soon as the others have ended; its folder has a configuration."""
@@ -162,10 +165,10 @@ class RunQueue(QObject):
             self._next()
             self.changed.emit()
 
-    def remove(self, run: Path) -> None:
-        """Take a run out of the queue."""
-        if run in self.waiting:
-            self.waiting.remove(run)
+    def remove(self, *runs: Path) -> None:
+        """Take runs out of the queue."""
+        if any(run in self.waiting for run in runs):
+            self.waiting = [run for run in self.waiting if run not in runs]
             self.changed.emit()
 
     def stop(self) -> None:
@@ -180,8 +183,14 @@ class RunQueue(QObject):
             self.current.send("pause" if paused else "resume")
             self.changed.emit()
 
+    def go_on(self) -> None:
+        """Start the next one if nothing is in its way any more."""
+        if self.current is None and self.waiting:
+            self._next()
+            self.changed.emit()
+
     def _next(self) -> None:
-        if self.current is not None or not self.waiting:
+        if self.current is not None or not self.waiting or self.blocked():
             return
         process = self.current = TrainingProcess(self.waiting.pop(0), self)
         self.paused = False

@@ -40,7 +40,7 @@ from .training_requests import (
     WatchMaps,
 )
 
-SAMPLES = 60
+SAMPLES = 30
 AUGMENTED = 8
 
 Progress = Callable[[float], None]
@@ -98,7 +98,8 @@ class TrainingDesk:
         data = self._load(config, "train", token, progress)
         part, val = split_train_val(data.labels, config.val_share, config.seed)
         summary = summarise(data, samples=max(1, SAMPLES // len(data.classes)), token=token)
-        chosen = summary.samples[summary.samples >= 0][:SAMPLES]  # some of each class, class by class
+        rows = summary.samples.T  # the first of each class, then the second of each
+        chosen = rows[rows >= 0][:SAMPLES]
         return DataFacts(
             data.title,
             data.classes,
@@ -159,7 +160,7 @@ def _estimate(config: TrainConfig, token: CancelToken) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "config.toml").write_text(config.to_toml(), encoding="utf-8")
-        command = child_command("--resume", str(path), "--estimate", "--json")
+        command = child_command("--resume", str(path), "--estimate", "--json", "--controlled")
         child = subprocess.Popen(
             command, env=child_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,

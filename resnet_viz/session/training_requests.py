@@ -27,7 +27,7 @@ class DataFacts:
         classes, counts: names, and training pictures of each.
         train, val: how many pictures are trained on and held out.
         mean, std: per channel on the scale 0-1.
-        samples: uint8 (K, S, S, 3), some of each class.
+        samples: uint8 (K, S, S, 3), one of each class in turn.
         sample_labels: (K,).
         augmented: uint8 (8, S, S, 3), one picture as the net may see it.
         skipped: one sentence for each picture that could not be read.

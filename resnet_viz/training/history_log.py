@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 
-State = Literal["new", "running", "paused", "stopped", "failed", "finished"]
+State = Literal["new", "waiting", "running", "paused", "stopped", "failed", "finished"]
 
 MAX_POINTS = 4000
 """Points kept of steps and of epochs: more than a screen has pixels."""

@@ -7,20 +7,28 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QMessageBox, QPushButton
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from resnet_viz.core.paths import runs_dir
+from resnet_viz.core.paths import runs_dir, trained_dir
+from resnet_viz.gui import theme
 from resnet_viz.gui.views.train import TrainView
+from resnet_viz.gui.views.train_form import unused_name
 from resnet_viz.gui.views.train_grid import AblationDialog, combinations
 from resnet_viz.gui.views.train_options import NETS, make_field, net_title, options
+from resnet_viz.gui.views.train_start import first_shown
+from resnet_viz.gui.widgets.elided_label import ElidedLabel
 from resnet_viz.gui.window import MainWindow
 from resnet_viz.training import layout
+from resnet_viz.training.alive import Pulse
 from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.control import RunControl
 from resnet_viz.training.recipes import from_recipe, recipes
 
 Open = Callable[..., MainWindow]
@@ -277,3 +285,197 @@ def test_every_editor_gives_back_what_it_was_given(qtbot: QtBot) -> None:
         qtbot.addWidget(field)
         field.set_value(getattr(made, option.name))
         assert field.value() == getattr(made, option.name), option.name
+
+
+def change(view: TrainView, name: str, value: object) -> None:
+    """Choose a value as a person does."""
+    view.form.fields[name].set_value(value)
+    view.form.fields[name].changed.emit()
+
+
+def test_a_recipe_that_needs_weights_chooses_some_and_gives_them_up(train: TrainView) -> None:
+    form, start = train.form, train.form.fields["start_from"]
+    assert form.config().start_from == ""
+    change(train, "recipe", "transfer")
+    assert Path(str(start.value())).name == "resnet20-cifar10" and form.config().train_part == "head"
+    assert form.config().normalize == "start"
+    change(train, "model", "plain20")
+    assert Path(str(start.value())).name == "plain20-cifar10"
+    change(train, "start_from", str(trained_dir() / "resnet20-cifar10"))
+    assert form.fields["model"].value() == "resnet20"  # its weights fit no other
+    change(train, "model", "resnet152")
+    assert start.value() == ""
+    form.look_requested.emit()
+    assert "Start from" in train.banner.text()
+    change(train, "model", "resnet20")
+    change(train, "recipe", "quick")
+    assert form.config().start_from == "" and form.config().train_part == "all"
+
+
+def test_another_optimizer_takes_its_learning_rate_along(train: TrainView) -> None:
+    lr = train.form.fields["lr"]
+    for optimizer, expected in (("adam", 1e-3), ("adadelta", 1.0), ("sgd", 0.1), ("momentum", 0.1)):
+        change(train, "optimizer", optimizer)
+        assert lr.value() == expected, optimizer
+    lr.set_value(0.03)
+    change(train, "optimizer", "adam")
+    assert lr.value() == 0.03  # the person's own
+    change(train, "recipe", "quick")
+    made = combinations(train.form.config(), ["resnet"], [20], ["nesterov", "adam"], [True], 1)
+    assert [config.lr for config in made] == [0.2, 1e-3]
+
+
+def test_the_grid_makes_shortcuts_of_residual_nets_and_the_papers_warm_up() -> None:
+    base = from_recipe("paper", "resnet20", "shapes")
+    made = combinations(base, ["plain", "resnet"], [20, 110], ["momentum"], [True], 1, ["A", "B"])
+    assert [(config.model, config.shortcut) for config in made] == [
+        ("plain20", ""), ("resnet20", "A"), ("resnet20", "B"), ("plain110", ""), ("resnet110", "A"), ("resnet110", "B"),
+    ]  # fmt: skip
+    assert [config.warmup_steps for config in made] == [0, 0, 0, 400, 400, 400]
+
+
+def test_data_comes_from_a_folder_or_a_table(train: TrainView, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    menu = train.form.folder_button.menu()
+    assert menu is not None
+    folder, table = menu.actions()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    folder.trigger()
+    assert train.form.fields["data"].value() == str(tmp_path)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "labels.csv"), ""))
+    table.trigger()
+    assert train.form.fields["data"].value() == str(tmp_path / "labels.csv")
+    change(train, "recipe", "fine-tune")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "resnet18.pth"), ""))
+    train.form.weights_button.click()
+    assert train.form.config().start_from == str(tmp_path / "resnet18.pth")
+
+
+def test_a_run_that_waits_is_taken_out_of_the_queue(train: TrainView, qtbot: QtBot) -> None:
+    small(train, epochs=500, max_steps=0)
+    first, second = train.enqueue(combinations(train.form.config(), ["plain", "resnet"], [20], ["sgd"], [True], 1))
+    train.center.table.select([second])
+    assert train.book.histories[second].state == "waiting" and "waiting" in train.center.state.text()
+    assert not train.center.pause_button.isVisible() and "Do not start" in train.center.stop_button.text()
+    qtbot.mouseClick(train.center.stop_button, Qt.MouseButton.LeftButton)
+    assert not train.queue.waiting and train.book.histories[second].state == "new"
+    assert not train.center.stop_button.isVisible() and "Resume" in train.center.state.text()
+    train.center.table.select([first])
+    qtbot.mouseClick(train.center.stop_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+    assert not (second / layout.EVENTS).exists()
+
+
+def test_runs_wait_for_one_that_is_trained_elsewhere(train: TrainView, qtbot: QtBot) -> None:
+    other = runs_dir() / "other"
+    other.mkdir(parents=True)
+    (other / layout.CONFIG).write_text(from_recipe("quick", "resnet20", "shapes").to_toml())
+    with Pulse(other, RunControl()):
+        train.book.read()
+        qtbot.waitUntil(lambda: other in train.book.alive, timeout=PATIENCE_MS)
+        small(train)
+        train.start()
+        assert train.queue.current is None and len(train.queue.waiting) == 1 and "other" in train.banner.text()
+    qtbot.waitUntil(lambda: train.queue.current is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+    assert train.book.histories[runs_dir() / "resnet20-shapes"].state == "finished"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill")
+def test_a_killed_run_is_not_called_running(train: TrainView, qtbot: QtBot) -> None:
+    small(train, epochs=500, max_steps=0)
+    train.start()
+    run = runs_dir() / "resnet20-shapes"
+    assert train.book.histories[run].state == "running" and "reading" in train.center.state.text()
+    qtbot.waitUntil(lambda: train.book.histories[run].step > 0, timeout=PATIENCE_MS)
+    assert train.center.chart.options().kind == "loss"  # no epoch is over yet
+    assert train.queue.current is not None
+    os.kill(train.queue.current.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+    assert train.book.histories[run].state == "stopped" and train.book.histories[run].eta_s is None
+    assert not train.center.stop_button.isVisible()
+    qtbot.mouseClick(train.center.resume_button, Qt.MouseButton.LeftButton)  # at once
+    qtbot.waitUntil(lambda: train.book.histories[run].state == "running", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: (run / "alive").exists() and train.book.histories[run].step > 0, timeout=PATIENCE_MS)
+    train.queue.stop()
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+    assert train.banner.text().count("already") == 0
+
+
+def test_a_small_window_and_large_letters_cut_nothing_off(train: TrainView, qtbot: QtBot) -> None:
+    window, app = train.window(), QApplication.instance()
+    assert isinstance(app, QApplication)
+    try:
+        for px, size in ((13, (1280, 800)), (13, (900, 600)), (20, (1280, 800)), (20, (900, 600)), (13, (1440, 900))):
+            theme.set_font(app, px)
+            window.resize(*size)
+            qtbot.wait(200)
+            form = train.form
+            assert form.width() >= form.least_px(), (px, size)
+            apart = train.columns.count() == 3
+            assert apart is (train.center.tabs.indexOf(train.aside) < 0)
+            assert apart is (px == 13 and size[0] >= 1280), (px, size)
+            columns = [train.columns.widget(place) for place in range(train.columns.count())]
+            edges = [(one.x(), one.x() + one.width()) for one in columns if one is not None]
+            assert all(left[1] <= right[0] for left, right in pairwise(edges))
+            assert edges[-1][1] <= train.width()
+            for field in form.fields.values():
+                if field.isVisible():
+                    right = field.mapTo(form, field.rect().topRight()).x()
+                    assert right < form.width(), (px, size)
+    finally:
+        theme.set_font(app, theme.BASE_PX)
+
+
+def test_the_first_thing_shown_is_a_plain_net_beside_its_twin(train: TrainView) -> None:
+    assert {run.path.name for run in train.center.chart.runs()} == {"plain20-cifar10", "resnet20-cifar10"}
+    histories = {run.name: run for run in train.book.histories.values()}
+    pair = [histories["resnet20-cifar10"], histories["plain20-cifar10"]]
+    assert [run.name for run in first_shown(pair, {pair[0].path})] == ["resnet20-cifar10"]
+    assert [run.name for run in first_shown(pair[:1], set())] == ["resnet20-cifar10"]
+
+
+def test_samples_stand_class_by_class_in_columns(train: TrainView, qtbot: QtBot) -> None:
+    small(train)
+    train.form.look_requested.emit()
+    qtbot.waitUntil(lambda: "Shapes" in train.form.facts.text(), timeout=PATIENCE_MS)
+    facts = train.form._facts
+    assert facts is not None and facts.sample_labels.tolist() == [*range(10)] * 3
+    assert len(facts.augmented) == 8
+
+
+def test_a_cell_of_the_confusion_matrix_shows_its_pictures(train: TrainView, qtbot: QtBot) -> None:
+    small(train)
+    train.start()
+    run = runs_dir() / "resnet20-shapes"
+    qtbot.waitUntil(lambda: finished(train, run), timeout=PATIENCE_MS)
+    history = train.book.get(run)
+    assert history is not None and history.confusion is not None
+    wrong = history.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    true, answer = (int(one) for one in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    train.side.confusion.cell_clicked.emit(true, answer)  # nothing was answered yet: it is first
+    gallery = train.center.gallery
+    qtbot.waitUntil(lambda: gallery.pair() == (true, answer), timeout=PATIENCE_MS)
+    assert len(gallery.shown()) == wrong[true, answer]
+    assert run.name in train.center.tabs.tabText(train.center.tabs.indexOf(gallery))
+
+
+def test_a_new_run_has_a_name_that_none_has(tmp_path: Path) -> None:
+    made = from_recipe("quick", "resnet20", "/somewhere/photos.csv")
+    folders = (tmp_path / "own", tmp_path / "shipped")
+    assert unused_name(folders, made) == "resnet20-photos"
+    (tmp_path / "shipped" / "resnet20-photos").mkdir(parents=True)
+    (tmp_path / "own" / "resnet20-photos-2").mkdir(parents=True)
+    assert unused_name(folders, made) == "resnet20-photos-3"
+
+
+def test_a_line_that_does_not_fit_ends_in_an_ellipsis(qtbot: QtBot) -> None:
+    label = ElidedLabel("a rather long line of text")
+    qtbot.addWidget(label)
+    label.resize(400, 20)
+    label.show()
+    assert label.shown() == label.text() and not label.toolTip()
+    label.resize(60, 20)
+    assert label.shown().endswith("…") and label.toolTip() == label.text()
+    label.setText("a")
+    assert label.shown() == "a" and not label.toolTip()

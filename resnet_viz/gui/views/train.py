@@ -2,46 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
-from PyQt6.QtWidgets import QFileDialog, QFrame, QMenu, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtCore import QCoreApplication, QEvent, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QResizeEvent, QShowEvent
+from PyQt6.QtWidgets import QFrame, QMenu, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from resnet_viz.core.errors import UserError
-from resnet_viz.core.paths import atomic_path, runs_dir
+from resnet_viz.core.paths import atomic_path, runs_dir, trained_dir
 from resnet_viz.core.types import Fit, ImageInput, ModelCard
 from resnet_viz.gui.context import Context
 from resnet_viz.gui.training_process import RunQueue
-from resnet_viz.gui.widgets.answered import Answered
 from resnet_viz.gui.widgets.banner import Banner
 from resnet_viz.jobs.latest import Outcome
-from resnet_viz.session.training_requests import (
-    Cost,
-    DataFacts,
-    DescribeData,
-    DescribeNet,
-    Downloaded,
-    DownloadOffered,
-    DownloadSet,
-    EstimateCost,
-    JudgeRun,
-    MapsWatched,
-    NetDescribed,
-    OfferDownload,
-    RunJudged,
-    WatchMaps,
-)
+from resnet_viz.session.training_requests import DescribeNet, MapsWatched, NetDescribed, RunJudged, WatchMaps
 from resnet_viz.training import layout
 from resnet_viz.training.alive import ask_to_stop, is_alive
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.history_record import RunHistory
 
 from .registry import ViewSpec, views
+from .train_answers import TrainAnswers
 from .train_center import TrainCenter
+from .train_files import export_table, save_chart
 from .train_form import TrainForm, unused_name
 from .train_grid import AblationDialog
+from .train_inputs import TrainInputs
 from .train_side import TrainSide
+from .train_start import first_shown
+
+CENTER_LETTERS = 52
+"""How many digits wide the middle is at least, before the right column moves into a tab."""
 
 
 def _tr(text: str) -> str:
@@ -70,34 +62,37 @@ class TrainView(QWidget):
         self._card: ModelCard | None = None
         self._card_of: TrainConfig | None = None
         self._image: ImageInput | None = None
-        self._judged: RunJudged | None = None
         self.layer = ""
         self.banner = Banner()
         self.form = TrainForm()
         self.center = TrainCenter()
         self.side = TrainSide()
         self._listed = False
+        self._fitting = QTimer(self)  # later: while fonts and sizes are handed down no widget may move
+        self._fitting.setSingleShot(True)
+        self._fitting.setInterval(0)
+        self._fitting.timeout.connect(self._fit)
         self._lay_out()
+        self.inputs = TrainInputs(context, self.form, self.banner, self)
+        self.answers = TrainAnswers(context, self.center, self.side, lambda: self.shown, self)
+        self.queue.blocked = lambda: bool(self._elsewhere())
         self._connect()
-        self.center.show_run(None, False, False, 0, False)
+        self.center.show_run(None, False, False, None, False)
         self.side.show_run(None, "")
 
     def _lay_out(self) -> None:
         self.columns = QSplitter(Qt.Orientation.Horizontal)
         self.columns.setObjectName("train-columns")
         self.columns.setChildrenCollapsible(False)
-        for widget, least, stretch in ((self.form, 300, 0), (self.center, 360, 1), (self.side, 300, 0)):
-            place: QWidget = widget
-            if widget is self.side:
-                scroll = QScrollArea()
-                scroll.setWidgetResizable(True)
-                scroll.setFrameShape(QFrame.Shape.NoFrame)
-                scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-                scroll.setWidget(widget)
-                place = scroll
-            place.setMinimumWidth(least)
-            self.columns.addWidget(place)
-            self.columns.setStretchFactor(self.columns.count() - 1, stretch)
+        self.aside = QScrollArea()
+        self.aside.setWidgetResizable(True)
+        self.aside.setFrameShape(QFrame.Shape.NoFrame)
+        self.aside.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.aside.setWidget(self.side)
+        self.aside.setMinimumWidth(300)
+        for place, (widget, stretch) in enumerate(((self.form, 0), (self.center, 1), (self.aside, 0))):
+            self.columns.addWidget(widget)
+            self.columns.setStretchFactor(place, stretch)
         self.columns.setSizes([310, 780, 320])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -109,29 +104,25 @@ class TrainView(QWidget):
         form, center = self.form, self.center
         form.start_requested.connect(self.start)
         form.grid_requested.connect(self._ask_grid)
-        form.look_requested.connect(self._look)
-        form.folder_requested.connect(self._ask_folder)
         center.pause_requested.connect(lambda: self.queue.set_paused(not self.queue.paused))
         center.stop_requested.connect(self.stop)
         center.resume_requested.connect(self.resume)
         center.inspect_requested.connect(lambda: self._open_chosen(self._chosen()))
-        center.export_requested.connect(self._export_table)
-        center.chart.save_requested.connect(self._save_chart)
+        center.export_requested.connect(lambda: export_table(self, center.table, self.banner))
+        center.chart.save_requested.connect(lambda: save_chart(self, center.chart, self.banner))
         center.table.chosen.connect(self._on_chosen)
         center.table.activated_run.connect(lambda path: self._open_chosen([path]))
         center.table.menu = self._fill_menu
-        center.gallery.picked.connect(self._on_picture)
         center.map.layer_selected.connect(self._on_layer)
-        self.side.judge_requested.connect(self.judge)
-        self.side.confusion.cell_clicked.connect(self._on_cell)
-        self.side.confusion.wrong_ones_wanted.connect(self._on_cell)
+        self.answers.open_picture.connect(self.open_picture)
+        self.answers.status.connect(self.status)
         self.queue.told.connect(self._on_told)
         self.queue.said.connect(lambda run, line: center.log.appendPlainText(f"{run.name}: {line}"))
         self.queue.failed.connect(self._on_failed)
-        self.queue.done.connect(self.book.refresh)
+        self.queue.done.connect(self._on_done)
         self.book.listed.connect(self._on_listed)
         self.book.changed.connect(self._on_run)
-        self.book.ended.connect(lambda _run: self._show_shown())
+        self.book.ended.connect(self._on_ended)
         self.queue.changed.connect(self._show_shown)
         self._context.desk.arrived.connect(self._on_arrived)
         self._context.costs.arrived.connect(self._on_arrived)
@@ -143,12 +134,46 @@ class TrainView(QWidget):
         self._image = image
         self._ask_maps()
 
-    def showEvent(self, event: object) -> None:
-        super().showEvent(event)  # type: ignore[arg-type]
-        if not self._listed:
-            self._listed = True
-            self.book.read()
-            self._look()
+    # ---- room ----
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        self._fitting.start()
+        if self._listed:
+            self._ask_maps()
+            return
+        self._listed = True
+        self.book.read()
+        self.inputs.look()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fitting.start()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        if event is None or not hasattr(self, "_fitting"):
+            return
+        if event.type() == QEvent.Type.FontChange:
+            self._fitting.start()
+        elif event.type() == QEvent.Type.PaletteChange:
+            self._show_curves()
+
+    def _fit(self) -> None:
+        """Make the form as wide as its letters need, and move the right column into a tab where that leaves no room."""
+        form_px = max(300, self.form.least_px())
+        center_px = self.fontMetrics().horizontalAdvance("0") * CENTER_LETTERS
+        self.form.setMinimumWidth(form_px)
+        apart = self.width() >= form_px + center_px + self.aside.minimumWidth()
+        tabs = self.center.tabs
+        if apart == (tabs.indexOf(self.aside) < 0):
+            return
+        if apart:
+            tabs.removeTab(tabs.indexOf(self.aside))
+            self.columns.addWidget(self.aside)
+            self.aside.show()
+        else:
+            tabs.addTab(self.aside, _tr("Gradients and maps"))
 
     # ---- starting and stopping ----
 
@@ -167,7 +192,7 @@ class TrainView(QWidget):
         """
         made = []
         for config in configs:
-            run = runs_dir() / unused_name(runs_dir(), config.check())
+            run = runs_dir() / unused_name((runs_dir(), trained_dir()), config.check())
             with atomic_path(run / layout.CONFIG) as path:
                 path.write_text(config.to_toml(), encoding="utf-8")
             made.append(run)
@@ -177,14 +202,26 @@ class TrainView(QWidget):
             self.queue.add(run)
         self.center.table.select([made[0]] if len(made) == 1 else made)
         self.center.tabs.setCurrentIndex(0)
+        if others := self._elsewhere():
+            text = _tr("{0} is being trained outside this window. What was queued begins when it has ended.")
+            self.banner.show_message(text.format(others[0].name), "info")
         return made
 
+    def _elsewhere(self) -> list[Path]:
+        """Return the runs that others train on this machine."""
+        own = self.queue.current.run if self.queue.current is not None else None
+        return sorted(run for run in self.book.alive if run != own)
+
     def stop(self) -> None:
-        """Ask the run on show to save and end."""
-        if self.queue.current is not None and self.queue.current.run == self.shown:
+        """Ask the run on show to save and end, or take it out of the queue."""
+        run = self.shown
+        if run is not None and run in self.queue.waiting:
+            self.queue.remove(run)
+            return
+        if self.queue.current is not None and self.queue.current.run == run:
             self.queue.stop()
-        elif self.shown is not None and is_alive(self.shown):
-            ask_to_stop(self.shown)
+        elif run is not None and is_alive(run):
+            ask_to_stop(run)
         self.status.emit(_tr("The run is saved and ends…"))
 
     def resume(self) -> None:
@@ -206,50 +243,6 @@ class TrainView(QWidget):
             return
         AblationDialog(base, self.enqueue, self).open()
 
-    # ---- the form ----
-
-    def _look(self) -> None:
-        if not self.isVisible():
-            return
-        try:
-            config = self.form.config()
-        except UserError as error:
-            self.banner.show_message(str(error), "error")
-            return
-        self.banner.clear()
-        self.form.show_cost(None)
-        self._context.desk.ask("data", DescribeData(config))
-        self._context.costs.ask("cost", EstimateCost(config))
-
-    def _ask_folder(self) -> None:
-        start = str(self._context.settings.value("data-folder", "", type=str))
-        if path := QFileDialog.getExistingDirectory(self, _tr("Choose a folder of class folders"), start):
-            self._context.settings.setValue("data-folder", path)
-            self.form.set_data(path)
-
-    def _no_data(self, error: str) -> None:
-        """Say why the data cannot be used, and ask what a download would be where there is one."""
-        from resnet_viz.data.download import downloadable
-
-        self.banner.show_message(error, "error")
-        data = str(self.form.fields["data"].value())
-        if data in downloadable():
-            self._context.desk.ask("offer", OfferDownload(data))
-
-    def _offer(self, offered: DownloadOffered) -> None:
-        if offered.data != self.form.fields["data"].value():
-            return
-        text = _tr("{0} is not on this machine. Download {1:.0f} MB from {2} into {3}?").format(
-            offered.title, offered.megabytes, ", ".join(offered.hosts), offered.folder
-        )
-        self.banner.show_message(text, "warn", [(_tr("Download"), lambda: self._download(offered.data))])
-
-    def _download(self, data: str) -> None:
-        self._context.desk.ask("download", DownloadSet(data))
-        self.banner.show_message(
-            _tr("Downloading…"), "info", [(_tr("Cancel"), lambda: self._context.desk.cancel("download"))]
-        )
-
     # ---- runs ----
 
     def _chosen(self) -> list[Path]:
@@ -267,12 +260,16 @@ class TrainView(QWidget):
         self.center.table.set_colours(self.center.chart.colours())
 
     def _show_shown(self) -> None:
-        run = self.book.get(self.shown)
         own = self.queue.current.run if self.queue.current is not None else None
-        self.book.set_own(own)
+        self.book.set_queue(own, self.queue.waiting)
+        run = self.book.get(self.shown)
         ours = own is not None and own == self.shown
         alive = self.shown in self.book.alive
-        self.center.show_run(run, ours, alive, len(self.queue.waiting), self.queue.paused and ours)
+        before = None
+        if self.shown in self.queue.waiting:
+            before = self.queue.waiting.index(self.shown) + 1
+        self.center.show_run(run, ours, alive, before, self.queue.paused and ours)
+        self.center.show_newest(run, ours or alive)
         self.side.show_run(run, self.layer)
         if run is not None:
             self._show_map(run)
@@ -306,11 +303,22 @@ class TrainView(QWidget):
     def _on_listed(self) -> None:
         runs = list(self.book.histories.values())
         self.center.table.set_runs(runs)
-        starts = [(str(run.path), run.title) for run in runs if (run.path / layout.WEIGHTS).is_file()]
-        self.form.set_starts(starts)
+        self._offer_starts()
         if self.shown is None and runs:
-            first = next((run.path for run in runs if run.path in self.book.alive), runs[0].path)
-            self.center.table.select([first])
+            self.center.table.select([run.path for run in first_shown(runs, self.book.alive)])
+
+    def _offer_starts(self) -> None:
+        runs = [run for run in self.book.histories.values() if (run.path / layout.WEIGHTS).is_file()]
+        self.form.set_starts([(str(run.path), run.name, run.model) for run in runs])
+
+    def _on_done(self, run: Path) -> None:
+        self.book.refresh(run)
+        self._offer_starts()
+        self.status.emit("")
+
+    def _on_ended(self, _run: Path) -> None:
+        self.queue.go_on()
+        self._show_shown()
 
     def _on_told(self, run: Path, event: dict[str, object]) -> None:
         if event.get("event") == "checkpoint" and run == self.shown:
@@ -322,12 +330,15 @@ class TrainView(QWidget):
         self.center.log.appendPlainText(f"{run.name}: {reason}")
 
     def _fill_menu(self, menu: QMenu, paths: list[Path]) -> None:
-        for text, slot in (
+        entries: list[tuple[str, Callable[[], object]]] = [
             (_tr("Open in Inspect"), lambda: self._open_chosen(paths)),
             (_tr("Resume"), self.resume),
             (_tr("Take its values into the form"), lambda: self._take(paths[0])),
-            (_tr("Answer all test pictures"), self.judge),
-        ):
+            (_tr("Answer all test pictures"), self.answers.judge),
+        ]
+        if waiting := [path for path in paths if path in self.queue.waiting]:
+            entries[1] = (_tr("Do not start"), lambda: self.queue.remove(*waiting))
+        for text, slot in entries:
             action = menu.addAction(text)
             assert action is not None
             action.triggered.connect(lambda _checked, slot=slot: slot())
@@ -350,26 +361,6 @@ class TrainView(QWidget):
 
     # ---- looking closer ----
 
-    def judge(self) -> None:
-        """Let the run on show answer every test picture."""
-        if self.shown is not None:
-            self._context.desk.ask("judge", JudgeRun(self.shown))
-            self.side.judge_button.setEnabled(False)
-            self.status.emit(_tr("Answering the test pictures…"))
-
-    def _on_cell(self, true: int, predicted: int) -> None:
-        if self._judged is None or self._judged.run != self.shown:
-            self.judge()
-            return
-        self.center.tabs.setCurrentWidget(self.center.gallery)
-        self.center.gallery.set_pair((true, predicted))
-
-    def _on_picture(self, index: int) -> None:
-        if self._judged is not None:
-            judged = self._judged
-            name = judged.classes[judged.labels[index]]
-            self.open_picture.emit(ImageInput(judged.images[index], f"{name} {index}", label=name))
-
     def _on_layer(self, layer: str) -> None:
         self.layer = layer
         self.center.map.set_selected(layer)
@@ -378,6 +369,8 @@ class TrainView(QWidget):
     def _ask_maps(self) -> None:
         run, image = self.shown, self._image
         if run is None or image is None or not self.layer or not (run / layout.LAST).is_file():
+            return
+        if not self.isVisible():  # the cores belong to what is on show; asked again when this is
             return
         self._context.desk.ask("maps", WatchMaps(run, image, Fit(), self.layer))
 
@@ -393,21 +386,16 @@ class TrainView(QWidget):
             self._on_error(outcome.kind, str(outcome.error))
             return
         value = outcome.value
-        if isinstance(value, DataFacts):
-            self.form.show_facts(value)
-        elif isinstance(value, Cost):
-            self.form.show_cost(value)
-        elif isinstance(value, NetDescribed) and value.config == self._card_of:
+        if outcome.kind in ("data", "download"):
+            self.status.emit("")
+        if self.inputs.take(value):
+            return
+        if isinstance(value, NetDescribed) and value.config == self._card_of:
             self._take_card(value.card)
         elif isinstance(value, MapsWatched) and value.run == self.shown and self._image is not None:
             self.side.show_maps(value, self._image.source)
         elif isinstance(value, RunJudged):
-            self._take_judged(value)
-        elif isinstance(value, DownloadOffered):
-            self._offer(value)
-        elif isinstance(value, Downloaded):
-            self.banner.clear()
-            self._look()
+            self.answers.take(value)
 
     def _on_progress(self, kind: str, share: float) -> None:
         texts = {"data": _tr("Reading the pictures"), "download": _tr("Downloading"), "judge": _tr("Answering")}
@@ -415,19 +403,19 @@ class TrainView(QWidget):
             self.status.emit(f"{texts[kind]}: {100 * share:.0f} %")
 
     def _on_error(self, kind: str, text: str) -> None:
+        self.status.emit("")
         if kind == "data":
-            self._no_data(text)
+            self.inputs.no_data(text)
         elif kind == "cost":
-            self.form.cost.setText(text)
+            self.form.show_cost(None, text)
         else:
             self.banner.show_message(text, "error")
         if kind == "judge":
-            self.side.judge_button.setEnabled(True)
+            self.answers.give_up()
 
     def _take_card(self, card: ModelCard) -> None:
         self._card = card
-        self.center.map.set_card(card)
-        self.center.map.show()
+        self.center.show_net(card)
         names = [layer.name for layer in card.layers]
         if self.layer not in names:
             blocks = [block for block in card.blocks if block.kind in ("residual", "plain", "conv")]
@@ -435,46 +423,6 @@ class TrainView(QWidget):
         self.center.map.set_selected(self.layer)
         self._show_shown()
         self._ask_maps()
-
-    def _take_judged(self, judged: RunJudged) -> None:
-        self._judged = judged
-        self.status.emit("")
-        self.side.judge_button.setEnabled(True)
-        self.side.confusion.set_counts(judged.confusion, judged.classes)
-        self.side.confusion.show()
-        self.side.confusion_title.show()
-        self.center.gallery.set_pictures(
-            Answered(judged.images, judged.labels, judged.answers, judged.probs, judged.classes)
-        )
-        self.center.tabs.setCurrentWidget(self.center.gallery)
-
-    # ---- files ----
-
-    def _save_chart(self) -> None:
-        filters = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
-        path, _ = QFileDialog.getSaveFileName(self, _tr("Save the chart"), "curves.png", filters)
-        if path:
-            self._write(lambda: self.center.chart.save(Path(path)), path)
-
-    def _export_table(self) -> None:
-        filters = "CSV (*.csv);;Markdown (*.md)"
-        path, _ = QFileDialog.getSaveFileName(self, _tr("Export the table"), "runs.csv", filters)
-        if path:
-            text = self.center.table.to_markdown() if path.endswith(".md") else self.center.table.to_csv()
-
-            def write() -> None:
-                with atomic_path(Path(path)) as temporary:
-                    temporary.write_text(text, encoding="utf-8")
-
-            self._write(write, path)
-
-    def _write(self, write: object, path: str) -> None:
-        try:
-            write()  # type: ignore[operator]
-        except UserError as error:
-            self.banner.show_message(str(error), "error")
-        else:
-            self.banner.show_message(_tr("{0} is written.").format(path), "info")
 
 
 views.add("train", ViewSpec("train", lambda: _tr("Train"), TrainView, 30))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, Qt, QTimer, pyqtSignal
@@ -11,6 +12,7 @@ from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QScrollArea,
     QToolButton,
@@ -23,7 +25,7 @@ from resnet_viz.gui.widgets.option_fields import ChoiceField, OptionField
 from resnet_viz.gui.widgets.thumbnails import Thumbnails
 from resnet_viz.session.training_requests import Cost, DataFacts
 from resnet_viz.training.config import TrainConfig
-from resnet_viz.training.recipes import from_recipe, propose, recipes
+from resnet_viz.training.recipes import from_recipe, propose, recipes, usual_lr
 
 from .train_options import make_field, options
 
@@ -41,24 +43,31 @@ class TrainForm(QWidget):
         start_requested: the person pressed Start.
         grid_requested: the person wants several runs at once.
         look_requested: the choices changed and have settled: look at the data, measure the cost.
-        folder_requested: the person wants to choose a folder or CSV file as data.
+        folder_requested, table_requested: the person wants to choose a folder, or a CSV file, as data.
+        weights_requested: the person wants to choose a checkpoint to start from.
     """
 
     start_requested = pyqtSignal()
     grid_requested = pyqtSignal()
     look_requested = pyqtSignal()
     folder_requested = pyqtSignal()
+    table_requested = pyqtSignal()
+    weights_requested = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.fields: dict[str, OptionField] = {}
         self._labels: dict[str, QLabel] = {}
+        self._holders: dict[str, QWidget] = {}
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(LOOK_AFTER_MS)
         self._settle.timeout.connect(self.look_requested)
         self._facts: DataFacts | None = None
         self._cost: Cost | None = None
+        self._instead = ""
+        self._nets: dict[str, str] = {}
+        self._lr_of = ("", 0.0)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(12, 12, 12, 12)
@@ -68,7 +77,7 @@ class TrainForm(QWidget):
         column.addWidget(heading)
         column.addLayout(self._rows(True))
         column.addWidget(self._make_advice())
-        self.augmented = Thumbnails(4, _tr("One picture as the net may see it; the first one is unchanged"))
+        self.augmented = Thumbnails(8, _tr("One picture as the net may see it; the first one is unchanged"))
         column.addWidget(self.augmented)
         self.more = QToolButton()
         self.more.setCheckable(True)
@@ -91,11 +100,11 @@ class TrainForm(QWidget):
 
     def _lay_out(self, inside: QWidget) -> None:
         """Let the options scroll, and keep the cost and the buttons in sight below them."""
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
+        self._inside, self._scroll = inside, QScrollArea()
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setWidget(inside)
         below = QVBoxLayout()
         below.setContentsMargins(12, 8, 12, 12)
         below.setSpacing(8)
@@ -104,7 +113,7 @@ class TrainForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(scroll, 1)
+        column.addWidget(self._scroll, 1)
         column.addLayout(below)
 
     def _rows(self, basic: bool) -> QFormLayout:
@@ -124,21 +133,45 @@ class TrainForm(QWidget):
                     widget.setAccessibleName(option.label)
             label.setBuddy(field)
             field.changed.connect(lambda name=option.name: self._on_changed(name))
-            form.addRow(label, self._with_folder(field) if option.name == "data" else field)
+            form.addRow(label, self._with_button(option.name, field))
         return form
 
-    def _with_folder(self, field: OptionField) -> QWidget:
-        holder = QWidget()
+    def least_px(self) -> int:
+        """Return how narrow the form can be without cutting its fields off, with the letters it has."""
+        bar = self._scroll.verticalScrollBar()
+        return self._inside.minimumSizeHint().width() + (bar.sizeHint().width() if bar is not None else 0)
+
+    def _with_button(self, name: str, field: OptionField) -> QWidget:
+        """Return a field with a button that opens a file, where files make sense."""
+        if name not in ("data", "start_from"):
+            return field
+        holder, button = QWidget(), QToolButton()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
         row.addWidget(field, 1)
-        self.folder_button = QToolButton()
-        self.folder_button.setText("…")
-        self.folder_button.setToolTip(_tr("Choose a folder of class folders, or a CSV file"))
-        self.folder_button.setAccessibleName(self.folder_button.toolTip())
-        self.folder_button.clicked.connect(self.folder_requested)
-        row.addWidget(self.folder_button)
+        row.addWidget(button)
+        button.setText("…")
+        if name == "data":
+            self.folder_button = button
+            button.setToolTip(_tr("Choose a folder of class folders, or a CSV file"))
+            menu = QMenu(button)
+            for text, signal in (
+                (_tr("Folder of class folders…"), self.folder_requested),
+                (_tr("CSV file beside its pictures…"), self.table_requested),
+            ):
+                action = menu.addAction(text)
+                assert action is not None
+                action.triggered.connect(signal)
+            button.setMenu(menu)
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        else:
+            self.weights_button = button
+            button.setMaximumWidth(button.fontMetrics().horizontalAdvance("…") + 22)
+            button.setToolTip(_tr("Choose a checkpoint: a file of weights from elsewhere"))
+            button.clicked.connect(self.weights_requested)
+        button.setAccessibleName(button.toolTip())
+        self._holders[name] = holder
         return holder
 
     def _make_advice(self) -> QWidget:
@@ -164,7 +197,7 @@ class TrainForm(QWidget):
         return self.advice
 
     def _make_facts(self) -> QWidget:
-        self.samples = Thumbnails(10, _tr("Training pictures of each class in turn"))
+        self.samples = Thumbnails(10, _tr("Training pictures, one of each class in turn"))
         self.facts = QLabel()
         self.facts.setWordWrap(True)
         self.facts.setProperty("muted", True)
@@ -204,12 +237,15 @@ class TrainForm(QWidget):
         """
         values = {name: field.value() for name, field in self.fields.items()}
         recipe, model, data = (str(values.pop(name)) for name in ("recipe", "model", "data"))
+        if recipes.get(recipe).needs_start and not values["start_from"]:
+            raise UserError(_tr("Choose under “Start from” the trained net whose weights this run begins with."))
         return from_recipe(recipe, model, data, **values)
 
     def set_config(self, config: TrainConfig) -> None:
         """Show a configuration."""
         for name, field in self.fields.items():
             field.set_value(getattr(config, name))
+        self._lr_of = (config.optimizer, config.lr)
         self._reflect()
         self._settle.start()
 
@@ -218,26 +254,57 @@ class TrainForm(QWidget):
         self.fields["data"].set_value(data)
         self._on_changed("data")
 
-    def set_starts(self, starts: list[tuple[str, str]]) -> None:
-        """Offer these nets to start from: id or folder, and title."""
+    def set_start(self, path: str) -> None:
+        """Start from this checkpoint."""
+        self.fields["start_from"].set_value(path)
+        self._on_changed("start_from")
+
+    def set_starts(self, starts: list[tuple[str, str, str]]) -> None:
+        """Offer these nets to start from: id or folder, name for people, architecture."""
         field = self.fields["start_from"]
         assert isinstance(field, ChoiceField)
+        self._nets = {key: net for key, _, net in starts}
         now = field.value()
         field.combo.blockSignals(True)
         field.combo.clear()
         field.combo.addItem(_tr("New weights"), "")
-        for key, title in starts:
+        for key, title, _ in starts:
             field.combo.addItem(title, key)
         field.combo.blockSignals(False)
         field.set_value(now)
 
     def _on_changed(self, name: str) -> None:
+        if name == "start_from" and (net := self._nets.get(str(self.fields[name].value()))):
+            self.fields["model"].set_value(net)  # its weights fit no other
         if name in ("recipe", "model"):
+            self._choose_start(name)
             self._take_recipe()
+        if name == "optimizer":
+            self._take_rate()
         if name in ("pad", "flip", "crop_scale", "jitter", "data", "model"):
             self.augmented.set_faded(True)
         self._reflect()
         self._settle.start()
+
+    def _take_rate(self) -> None:
+        """Give another optimizer a learning rate that suits it, unless the person chose one."""
+        known, lr = self._lr_of
+        if self.fields["lr"].value() == lr:
+            optimizer = str(self.fields["optimizer"].value())
+            rate = usual_lr(optimizer, known, lr)
+            self.fields["lr"].set_value(rate)
+            if rate != lr:
+                self._lr_of = (optimizer, rate)
+
+    def _choose_start(self, changed: str) -> None:
+        """Choose weights that fit, so that Start can be pressed; none where the recipe begins anew."""
+        field, model = self.fields["start_from"], str(self.fields["model"].value())
+        if recipes.get(str(self.fields["recipe"].value())).needs_start:
+            start = str(field.value())
+            if not start or self._nets.get(start, model) != model:
+                field.set_value(next((key for key, net in self._nets.items() if net == model), ""))
+        elif changed == "recipe":
+            field.set_value("")
 
     def _take_recipe(self) -> None:
         """Put the recipe's values into the form; net, data and what the run starts from stay."""
@@ -255,6 +322,7 @@ class TrainForm(QWidget):
         for name, field in self.fields.items():
             if name not in ("recipe", "model", "data", *keep):
                 field.set_value(getattr(made, name))
+        self._lr_of = (made.optimizer, made.lr)
 
     def _advise(self) -> None:
         found = propose(self.amount.value() == "much", self.likeness.value() == "similar")
@@ -267,7 +335,7 @@ class TrainForm(QWidget):
         needs = recipes.get(str(self.fields["recipe"].value())).needs_start
         started = bool(self.fields["start_from"].value())
         for name, shown in (("start_from", needs or started), ("train_part", needs or started)):
-            self.fields[name].setVisible(shown)
+            self._holders.get(name, self.fields[name]).setVisible(shown)
             self._labels[name].setVisible(shown)
         self.advice.setVisible(needs)
         if needs and not self.reason.text():
@@ -277,12 +345,20 @@ class TrainForm(QWidget):
 
     # ---- what the run will see and cost ----
 
-    def show_facts(self, facts: DataFacts) -> None:
-        """Show what the data is."""
+    def show_facts(self, facts: DataFacts | None) -> None:
+        """Show what the data is; None if it cannot be used."""
         self._facts = facts
+        if facts is None:
+            for thumbnails in (self.augmented, self.samples):
+                thumbnails.hide()
+            self.facts.clear()
+            self._show_cost()
+            return
         self.augmented.set_faded(False)
         self.augmented.set_pictures(facts.augmented)
-        self.samples.set_pictures(facts.samples, [facts.classes[label] for label in facts.sample_labels])
+        names = [facts.classes[label] for label in facts.sample_labels]
+        count = len(facts.classes)
+        self.samples.set_pictures(facts.samples, names, count if 5 <= count <= 12 else 10)
         least, most = min(facts.counts), max(facts.counts)
         each = _tr("{0:,} each").format(least) if least == most else _tr("{0:,} to {1:,} each").format(least, most)
         lines = [
@@ -296,14 +372,14 @@ class TrainForm(QWidget):
         self.facts.setText("\n".join(lines))
         self._show_cost()
 
-    def show_cost(self, cost: Cost | None) -> None:
-        """Show what the run costs; None while it is measured."""
-        self._cost = cost
+    def show_cost(self, cost: Cost | None, instead: str = "") -> None:
+        """Show what the run costs; None while it is measured, or where a sentence stands instead."""
+        self._cost, self._instead = cost, instead
         self._show_cost()
 
     def _show_cost(self) -> None:
         if self._cost is None:
-            self.cost.setText(_tr("Measuring a few batches…"))
+            self.cost.setText(self._instead or _tr("Measuring a few batches…"))
             return
         values = self._cost.values
         lines = [_tr("{0:,} parameters · {1:.1f} million MACs").format(values["params"], values["macs"] / 1e6)]
@@ -330,8 +406,8 @@ def duration(seconds: float) -> str:
     return _tr("{0} h {1} min").format(minutes // 60, minutes % 60)
 
 
-def unused_name(folder: Path, config: TrainConfig) -> str:
-    """Return a name for a new run that no folder has: "resnet20-cifar10", then with a number."""
+def unused_name(folders: Sequence[Path], config: TrainConfig) -> str:
+    """Return a name for a new run that none of these folders holds: "resnet20-cifar10", then with a number."""
     name = f"{config.model}-{Path(config.data).stem}"
     names = (name, *(f"{name}-{number}" for number in range(2, 10_000)))
-    return next(one for one in names if not (folder / one).exists())
+    return next(one for one in names if not any((folder / one).exists() for folder in folders))

@@ -10,6 +10,9 @@ from PyQt6.QtCore import QCoreApplication, Qt
 from PyQt6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QGridLayout, QLabel, QPushButton, QWidget
 
 from resnet_viz.training.config import OPTIMIZERS, TrainConfig
+from resnet_viz.training.recipes import usual_lr, warm_up
+
+from .train_options import OPTIMIZER_TITLES
 
 FAMILIES = ("plain", "resnet")
 DEPTHS = (20, 32, 44, 56, 110)
@@ -20,18 +23,33 @@ def _tr(text: str) -> str:
 
 
 def combinations(
-    base: TrainConfig, families: list[str], depths: list[int], optimizers: list[str], norms: list[bool], seeds: int
+    base: TrainConfig,
+    families: list[str],
+    depths: list[int],
+    optimizers: list[str],
+    norms: list[bool],
+    seeds: int,
+    shortcuts: list[str] | None = None,
 ) -> list[TrainConfig]:
-    """Return every combination, all else as in ``base``, seeds counted up from its own."""
+    """Return every combination, all else as in ``base``, seeds counted up from its own.
+
+    An optimizer of another kind than the base's has the learning rate that suits it.
+    """
     found = []
-    for depth, family, optimizer, norm, seed in product(depths, families, optimizers, norms, range(seeds)):
-        shortcut = "" if family == "plain" else base.shortcut
+    nets = [
+        (depth, family, shortcut)
+        for depth, family in product(depths, families)
+        for shortcut in ([""] if family == "plain" else [base.shortcut] if shortcuts is None else shortcuts)
+    ]
+    for (depth, family, shortcut), optimizer, norm, seed in product(nets, optimizers, norms, range(seeds)):
         found.append(
             dataclasses.replace(
                 base,
                 model=f"{family}{depth}",
                 shortcut=shortcut,
                 optimizer=optimizer,
+                lr=usual_lr(optimizer, base.optimizer, base.lr),
+                **warm_up(base.recipe, f"{family}{depth}"),
                 batch_norm=norm,
                 seed=base.seed + seed,
             )
@@ -59,20 +77,24 @@ class AblationDialog(QDialog):
         family, depth = base.model.rstrip("0123456789"), base.model.lstrip("abcdefghijklmnopqrstuvwxyz_")
         self.families = self._row(grid, 0, _tr("Net"), [("plain", _tr("Plain")), ("resnet", "ResNet")], [family])
         self.depths = self._row(grid, 1, _tr("Depth"), [(str(one), str(one)) for one in DEPTHS], [depth])
+        self.shortcuts = self._row(
+            grid, 2, _tr("Shortcut"), [("A", _tr("A, no parameters")), ("B", _tr("B, 1x1 convolution"))],
+            ["B" if base.shortcut == "B" else "A"],
+        )  # fmt: skip
         self.optimizers = self._row(
-            grid, 2, _tr("Optimizer"), [(one, one) for one in OPTIMIZERS], [base.optimizer], columns=4
+            grid, 3, _tr("Optimizer"), [(one, OPTIMIZER_TITLES[one]) for one in OPTIMIZERS], [base.optimizer], columns=4
         )
-        self.norms = self._row(grid, 3, _tr("Batch norm"), [("on", _tr("With")), ("off", _tr("Without"))], ["on"])
-        self.seeds = self._row(grid, 4, _tr("Seeds"), [("1", "1"), ("3", "3")], ["1"])
+        self.norms = self._row(grid, 4, _tr("Batch norm"), [("on", _tr("With")), ("off", _tr("Without"))], ["on"])
+        self.seeds = self._row(grid, 5, _tr("Seeds"), [("1", "1"), ("3", "3")], ["1"])
         self.count = QLabel()
-        grid.addWidget(self.count, 5, 0, 1, 2)
+        grid.addWidget(self.count, 6, 0, 1, 2)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.add_button = QPushButton()
         self.add_button.setDefault(True)
         buttons.addButton(self.add_button, QDialogButtonBox.ButtonRole.AcceptRole)
         buttons.accepted.connect(self._on_accept)
         buttons.rejected.connect(self.reject)
-        grid.addWidget(buttons, 6, 0, 1, 2)
+        grid.addWidget(buttons, 7, 0, 1, 2)
         self._reflect()
 
     def _row(
@@ -107,6 +129,7 @@ class AblationDialog(QDialog):
             _ticked(self.optimizers),
             [one == "on" for one in _ticked(self.norms)],
             max(seeds, default=0),
+            _ticked(self.shortcuts),
         )
 
     def _reflect(self) -> None:

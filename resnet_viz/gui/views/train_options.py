@@ -101,11 +101,9 @@ def options() -> tuple[Option, ...]:
     )
 
 
-_TITLES = {
-    "optimizer": {
-        "sgd": "SGD", "momentum": "SGD, momentum", "nesterov": "SGD, Nesterov", "adam": "Adam", "adamw": "AdamW",
-        "rmsprop": "RMSprop", "adagrad": "Adagrad", "adadelta": "Adadelta",
-    },
+OPTIMIZER_TITLES = {
+    "sgd": "SGD", "momentum": "SGD, momentum", "nesterov": "SGD, Nesterov", "adam": "Adam", "adamw": "AdamW",
+    "rmsprop": "RMSprop", "adagrad": "Adagrad", "adadelta": "Adadelta",
 }  # fmt: skip
 
 
@@ -118,15 +116,15 @@ def make_field(name: str) -> OptionField:
                      ("none", t("None (plain)"))],
         "data": [(spec.id, spec.title) for spec in known_sets],
         "recipe": [(key, t(recipe.title)) for key, recipe in zip(recipes.ids(), recipes, strict=True)],
-        "optimizer": list(_TITLES["optimizer"].items()),
+        "optimizer": list(OPTIMIZER_TITLES.items()),
         "schedule": [("one-cycle", t("One cycle")), ("steps", t("Steps")), ("cosine", t("Cosine")),
                      ("constant", t("Constant"))],
         "train_part": [("all", t("Everything")), ("late", t("Last stage and head")), ("head", t("Head only"))],
         "activation": [("relu", "ReLU"), ("tanh", "tanh"), ("sigmoid", t("Sigmoid"))],
         "init": [("", t("As the net has it")), ("he", "He"), ("xavier", "Xavier"), ("normal", t("Normal")),
                  ("default", t("PyTorch's default"))],
-        "normalize": [("data", t("Of this data")), ("cifar10", "CIFAR-10"), ("imagenet", "ImageNet"),
-                      ("half", "0.5 / 0.25")],
+        "normalize": [("data", t("Of this data")), ("start", t("Of the start net")), ("cifar10", "CIFAR-10"),
+                      ("imagenet", "ImageNet"), ("half", "0.5 / 0.25")],
         "bf16": [("auto", t("Where faster")), ("on", t("On")), ("off", t("Off"))],
     }  # fmt: skip
     if name in choices:

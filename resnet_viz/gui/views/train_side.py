@@ -6,9 +6,11 @@ from PyQt6.QtCore import QCoreApplication, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from resnet_viz.analysis.montage import ranges
+from resnet_viz.core.types import I64
 from resnet_viz.gui.widgets.block_bars import BlockBars
 from resnet_viz.gui.widgets.color_bar import ColorBar
 from resnet_viz.gui.widgets.confusion_view import ConfusionView
+from resnet_viz.gui.widgets.elided_label import ElidedLabel
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
 from resnet_viz.session.training_requests import MapsWatched
 from resnet_viz.training.history_record import RunHistory
@@ -30,10 +32,10 @@ class TrainSide(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.bars = BlockBars()
-        self.bars.setMinimumHeight(150)
+        self.bars.setFixedHeight(140)
         self.maps_title = _heading(_tr("Feature maps"))
         self.grid = FeatureGrid()
-        self.grid.setMinimumHeight(170)
+        self.grid.setMinimumHeight(150)
         self.scale = ColorBar()
         self.confusion_title = _heading(_tr("Confusion, test pictures"))
         self.confusion = ConfusionView()
@@ -63,6 +65,7 @@ class TrainSide(QWidget):
         row.addWidget(self.judge_button)
         row.addStretch(1)
         column.addLayout(row)
+        column.addStretch()  # takes what is left over, so that headings stay with what is below them
         self.grid.hide()
         self.scale.hide()
 
@@ -75,12 +78,15 @@ class TrainSide(QWidget):
             step = int(run.gradient_steps[-1])
             self.bars_title.setText(_tr("Gradient norm by block, step {0:,}").format(step))
             self.bars.set_norms(run.blocks, run.weight_norm[-1], plain=run.plain)
-        known = run is not None and run.confusion is not None
-        self.confusion.setVisible(known)
-        self.confusion_title.setVisible(known)
-        if run is not None and run.confusion is not None:
-            self.confusion.set_counts(run.confusion, run.classes)
+        self.show_confusion(None if run is None else run.confusion, () if run is None else run.classes)
         self.judge_button.setEnabled(run is not None and (run.path / "weights.safetensors").is_file())
+
+    def show_confusion(self, counts: I64 | None, classes: tuple[str, ...]) -> None:
+        """Show which class was taken for which on the test pictures; None for nothing."""
+        self.confusion.setVisible(counts is not None)
+        self.confusion_title.setVisible(counts is not None)
+        if counts is not None:
+            self.confusion.set_counts(counts, classes)
 
     def show_maps(self, watched: MapsWatched | None, picture: str) -> None:
         """Show a layer's maps with the weights of the last checkpoint."""
@@ -96,14 +102,15 @@ class TrainSide(QWidget):
         options = self.grid.options()
         if options.normalize == "channel":
             ends = (_tr("min"), _tr("max"))
-            self.scale.set_scale(0.0, 1.0, options.colormap, _tr("each channel by its own range"), ends=ends)
+            self.scale.set_scale(0.0, 1.0, options.colormap, _tr("own scales"), ends=ends)
+            self.scale.setToolTip(_tr("Each channel is coloured by its own range"))
         else:
             low, high = ranges(watched.stats, options)
-            self.scale.set_scale(float(low[0]), float(high[0]), options.colormap, _tr("all channels by one range"))
+            self.scale.set_scale(float(low[0]), float(high[0]), options.colormap, _tr("one scale"))
+            self.scale.setToolTip(_tr("All channels are coloured by one range"))
 
 
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
+def _heading(text: str) -> ElidedLabel:
+    label = ElidedLabel(text)
     label.setProperty("heading", True)
-    label.setMinimumWidth(1)
     return label

@@ -35,7 +35,7 @@ class ConfusionView(QWidget):
         self.matrix = ConfusionMatrix()
         self.matrix.cell_clicked.connect(self.cell_clicked)
         self.bar = ColorBar()
-        self.bar.set_scale(0, 100, MAP, _tr("% of the true class"))
+        self.bar.set_scale(0, 100, MAP, _tr("% of class"))
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
         self.sentence.setProperty("muted", True)

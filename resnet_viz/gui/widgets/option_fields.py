@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
 from PyQt6.QtGui import QWheelEvent
@@ -152,8 +153,9 @@ class ChoiceField(OptionField):
         self.combo.blockSignals(True)
         index = self.combo.findData(value)
         if index < 0:  # a folder that was chosen by hand
-            self.combo.addItem(str(value), value)
-            index = self.combo.count() - 1
+            index = self.combo.count()
+            self.combo.addItem(Path(str(value)).name or str(value), value)
+            self.combo.setItemData(index, str(value), Qt.ItemDataRole.ToolTipRole)
         self.combo.setCurrentIndex(index)
         self.combo.blockSignals(False)
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PyQt6.QtCore import QCoreApplication
 
+from resnet_viz.core.types import F64
 from resnet_viz.training.history import RunHistory
 
 _DROPS = (
@@ -22,6 +24,8 @@ _DROPS = (
     "time",
     "optimizer",
     "net",
+    "best_train_error",
+    "last_val_error",
     "epochs",
     "train_error",
     "test_error",
@@ -53,7 +57,8 @@ def state_title(run: RunHistory) -> str:
     if run.state == "running" and run.eta_s is not None:
         return _tr("{0} left").format(duration(max(1.0, run.eta_s)))
     return {
-        "new": _tr("waiting"),
+        "new": _tr("not started"),
+        "waiting": _tr("waiting"),
         "running": _tr("running"),
         "paused": _tr("paused"),
         "stopped": _tr("stopped"),
@@ -101,6 +106,15 @@ class Column:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None or math.isnan(share) else 100 * share
+
+
+def _best(shares: F64) -> float | None:
+    known = shares[~np.isnan(shares)]
+    return float(known.min()) if len(known) else None
+
+
+def _last(shares: F64) -> float | None:
+    return float(shares[-1]) if len(shares) else None
 
 
 def _error(share: float | None) -> str:
@@ -173,6 +187,22 @@ def columns() -> tuple[Column, ...]:
             right=True,
         ),
         Column(
+            "best_train_error",
+            t("Best train %"),
+            t("Smallest share of wrong answers of any epoch's training"),
+            lambda run: _percent(_best(run.train_error)),
+            lambda run: _error(_best(run.train_error)),
+            right=True,
+        ),
+        Column(
+            "last_val_error",
+            t("Last val. %"),
+            t("Share of wrong answers on the pictures held out after the last epoch"),
+            lambda run: _percent(_last(run.val_error)),
+            lambda run: _error(_last(run.val_error)),
+            right=True,
+        ),
+        Column(
             "test_error",
             t("Test error %"),
             t("Share of wrong answers on the test set, measured when the run has finished"),
@@ -211,6 +241,7 @@ def to_csv(runs: Sequence[RunHistory]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head = {"train_error": "train_error_percent", "val_error": "val_error_percent", "test_error": "test_error_percent"}
+    head |= {"best_train_error": "best_train_error_percent", "last_val_error": "last_val_error_percent"}
     head |= {"time": "time_s", "epochs": "epochs_done", "bn": "batch_norm"}
     shown = [column for column in columns() if column.id != "state"]
     extra = ["epochs_planned", "seed", "recipe", "state", "path"]

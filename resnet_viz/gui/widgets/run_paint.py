@@ -73,9 +73,9 @@ class RunDelegate(QStyledItemDelegate):
 def _paint_state(painter: QPainter, rect: QRect, run: RunHistory) -> tuple[QRect, QColor]:
     """Paint the bar of a run that is not over; return the room for the text, and its colour."""
     colours = theme.current()
-    text = {"failed": colours.error, "finished": colours.ok, "stopped": colours.warn, "new": colours.muted}
+    text = {"failed": colours.error, "finished": colours.ok, "stopped": colours.warn}
     if run.state not in ("running", "paused", "stopped"):
-        return rect, QColor(text[run.state])
+        return rect, QColor(text.get(run.state, colours.muted))
     track = QRectF(rect.left(), rect.center().y() - 3, BAR_PX, 7)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(colours.raised if run.state != "running" else colours.line))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, QEvent, QItemSelectionModel, QModelIndex, QPoint, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -18,6 +19,7 @@ from PyQt6.QtWidgets import (
 
 from resnet_viz.training.history import RunHistory
 
+from .elided_label import ElidedLabel
 from .run_columns import Column, drop_order, to_csv, to_markdown
 from .run_model import RUN_ROLE, RunModel, RunProxy
 from .run_paint import BAR_PX, RunDelegate
@@ -54,14 +56,13 @@ class RunTable(QWidget):
         self.model = RunModel(self)
         self.proxy = RunProxy(self)
         self.proxy.setSourceModel(self.model)
-        self.title, self.count = QLabel(), QLabel()
+        self.title, self.count = QLabel(), ElidedLabel()
         self.title.setProperty("heading", True)
         self.count.setProperty("muted", True)
         self.filter = QLineEdit()
         self.filter.setClearButtonEnabled(True)
         self.filter.setMinimumWidth(100)
         self.filter.setMaximumWidth(240)
-        self.count.setMinimumWidth(20)  # the first to give way
         self.filter.textChanged.connect(self._on_filter)
         self.view = RunView()
         self.view.setModel(self.proxy)
@@ -195,6 +196,13 @@ class RunTable(QWidget):
         return max(widest + extra, self.view.title_px(column.title))
 
     # --- what happens
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        row = [item.widget() for place in range(self.head.count()) if (item := self.head.itemAt(place)) is not None]
+        others = [one for one in row if one is not None and one not in (self.filter, self.count)]
+        need = sum(one.sizeHint().width() + self.head.spacing() for one in others) + self.filter.minimumWidth()
+        self.filter.setVisible(self.width() >= need or bool(self.filter.text()))
 
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)

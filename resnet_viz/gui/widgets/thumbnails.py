@@ -33,8 +33,9 @@ class Thumbnails(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.hide()
 
-    def set_pictures(self, pictures: U8, names: Sequence[str] = ()) -> None:
-        """Show pictures uint8 (N, H, W, 3); none hides the widget."""
+    def set_pictures(self, pictures: U8, names: Sequence[str] = (), columns: int = 0) -> None:
+        """Show pictures uint8 (N, H, W, 3), with their names and perhaps another number per row; none hides it."""
+        self._columns = columns or self._columns
         self._images = [from_rgb(picture) for picture in pictures]
         self._names = list(names)
         self.setVisible(bool(self._images))
