@@ -35,7 +35,8 @@ lock: ## choose the dependencies anew and write requirements.lock
 	@tools/lock.sh
 
 bench: setup ## measure the figures of the README
-	@for name in grid capture click start; do echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
+	@for name in grid capture click start training window gradients; do \
+		echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
 
 wheel: setup ## build the package into dist/
 	@$(PY) -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir dist .

@@ -21,7 +21,7 @@ from resnet_viz.training.config import OPTIMIZERS, SCHEDULES, TrainConfig
 from resnet_viz.training.control import RunControl
 from resnet_viz.training.events import Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step
 from resnet_viz.training.loop import _batch_sizes, train
-from resnet_viz.training.recipes import from_recipe
+from resnet_viz.training.recipes import from_recipe, recipes
 
 
 @pytest.fixture(scope="module")
@@ -369,3 +369,49 @@ def test_half_written_files_of_a_killed_run_are_swept(data: ArraySet, tmp_path: 
     assert [epoch for epoch, _ in runs.kept_epochs(tmp_path)] == [1]
     list(train(config(epochs=2, keep_epochs=True), data, tmp_path))
     assert not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize("recipe", recipes.ids())
+def test_every_recipe_trains_an_epoch(data: ArraySet, tmp_path: Path, recipe: str) -> None:
+    model, side, channels = {"hresnet": ("hresnet", 32, 3), "fashion": ("fashion_cnn", 28, 1)}.get(
+        recipe, ("resnet20", 8, 3)
+    )
+    images = np.resize(data.images, (24, side, side, channels))
+    few = replace(data, images=images, labels=data.labels[:24])
+    more: dict[str, object] = {"epochs": 1, "batch": 8, "bf16": "off"} | ({"size": 8} if side == 8 else {})
+    if recipes.get(recipe).needs_start:
+        list(train(config(epochs=1, num_classes=3), data, tmp_path / "source"))
+        more["start_from"] = str(tmp_path / "source")
+    events = list(train(from_recipe(recipe, model, "colours", **more), few, tmp_path / "run"))
+    assert isinstance(events[-1], Finished) and not events[-1].stopped
+    assert sum(isinstance(event, Epoch) for event in events) == 1
+
+
+@pytest.mark.parametrize("kind", ["classes", "parts", "table", "arrays", "shapes"])
+def test_every_kind_of_data_trains(tmp_path: Path, kind: str) -> None:
+    from PIL import Image
+
+    from resnet_viz.cli.main import run as cli
+
+    rng, where = np.random.default_rng(0), tmp_path / kind
+    places = {"classes": [where / "{0}"], "parts": [where / "train" / "{0}", where / "test" / "{0}"]}
+    for place in places.get(kind, [where / "table"] if kind == "table" else []):
+        for index in range(24):
+            name = f"{index:02d}"
+            folder = Path(str(place).format("ab"[index % 2]))
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (11, 14, 3), np.uint8)).save(folder / f"{name}.jpg")
+    if kind == "table":
+        rows = "".join(f"{index:02d}.jpg,{index % 2}\n" for index in range(24))
+        (where / "table.csv").write_text("id,has_cactus\n" + rows)
+    if kind == "arrays":
+        where.mkdir()
+        for part in ("train", "test"):
+            labels = np.arange(24) % 2
+            np.savez(where / f"{part}.npz", images=rng.integers(0, 256, (24, 9, 9, 3), np.uint8), labels=labels)
+    named = {"shapes": "shapes", "table": str(where / "table.csv")}.get(kind, str(where))
+    words = ["--model", "resnet20", "--data", named, "--out", str(tmp_path / "run"), "--batch", "8", "--size", "8"]
+    assert cli(["train", *words, "--epochs", "1", "--max-steps", "2", "--bf16", "off", "--json"]) == 0
+    card = json.loads((tmp_path / "run" / layout.CARD).read_text())
+    expected = {"parts": 24, "arrays": 24, "shapes": 2000, "classes": 4, "table": 4}[kind]
+    assert card["test_pictures"] == expected and 0 <= card["test_error"] <= 1

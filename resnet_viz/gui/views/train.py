@@ -116,6 +116,7 @@ class TrainView(QWidget):
         center.map.layer_selected.connect(self._on_layer)
         self.answers.open_picture.connect(self.open_picture)
         self.answers.status.connect(self.status)
+        self.inputs.status.connect(self.status)
         self.queue.told.connect(self._on_told)
         self.queue.said.connect(lambda run, line: center.log.appendPlainText(f"{run.name}: {line}"))
         self.queue.failed.connect(self._on_failed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtCore import QCoreApplication, QObject
+from PyQt6.QtCore import QCoreApplication, QObject, pyqtSignal
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from resnet_viz.core.errors import UserError
@@ -36,7 +36,12 @@ class TrainInputs(QObject):
         form: the form.
         banner: where it is said what is wrong.
         parent: the view; nothing is looked at while it is hidden.
+
+    Signals:
+        status: a sentence for the status line.
     """
+
+    status = pyqtSignal(str)
 
     def __init__(self, context: Context, form: TrainForm, banner: Banner, parent: QWidget) -> None:
         super().__init__(parent)
@@ -132,6 +137,9 @@ class TrainInputs(QObject):
 
     def _download(self, data: str) -> None:
         self._context.desk.ask("download", DownloadSet(data))
-        self._banner.show_message(
-            _tr("Downloading…"), "info", [(_tr("Cancel"), lambda: self._context.desk.cancel("download"))]
-        )
+        self._banner.show_message(_tr("Downloading…"), "info", [(_tr("Cancel"), self._cancel)])
+
+    def _cancel(self) -> None:
+        self._context.desk.cancel("download")
+        self.status.emit("")
+        self._banner.show_message(_tr("The download was stopped. Asked for again, it goes on from there."), "info")
