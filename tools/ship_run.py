@@ -20,6 +20,8 @@ from safetensors.torch import load_file, save_file
 from resnet_viz.core.paths import atomic_path
 from resnet_viz.session.results import evaluate_run, finish_card
 from resnet_viz.training import layout
+from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.prepare import command_of
 
 SAME = 0.0005
 ROOT = Path(__file__).resolve().parent.parent / "trained"
@@ -32,6 +34,8 @@ def main() -> None:
     arguments = parser.parse_args()
     run, target = arguments.run, ROOT / arguments.id
     card = finish_card(run)
+    # a run may have gone on with another end than it was started with: what was done is what counts
+    card["command"] = command_of(TrainConfig.read(run / layout.CONFIG), Path(arguments.id))
     if "test_error" not in card:
         raise SystemExit(f"{run} cannot be measured: {card.get('not_measured')}")
     target.mkdir(parents=True, exist_ok=True)
