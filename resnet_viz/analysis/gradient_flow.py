@@ -23,7 +23,7 @@ from resnet_viz.hooks.block_tensors import Block, BlockTensors, block_tensors
 from resnet_viz.hooks.capture import first_tensor
 from resnet_viz.hooks.gradients import Watched, watch_tensors
 from resnet_viz.hooks.norms import weight_norms
-from resnet_viz.hooks.state import borrow
+from resnet_viz.hooks.state import borrow, dice
 from resnet_viz.models.describe import describe
 
 from .update_rules import UpdateRule
@@ -94,17 +94,18 @@ def gradient_flow(
     blocks = blocks_of(net, images)
     tensors = block_tensors(net, blocks if per == "block" else _layers(net, blocks))
     devices = [images.device] if images.is_cuda else []
-    with borrow(net, training=train_mode), torch.random.fork_rng(devices=devices), torch.enable_grad():
+    with borrow(net, training=train_mode), dice(net, devices) as draws, torch.enable_grad():
         for parameter in net.parameters():
             if parameter.is_floating_point():
                 parameter.requires_grad_()
         chosen = [block.weights(weights) for block in tensors]
-        here = _run(net, images, labels, tensors, chosen, details, coherence, seed, token)
+        of_dropout = seed if draws else None
+        here = _run(net, images, labels, tensors, chosen, details, coherence, of_dropout, token)
         near = None
         if coherence:
             shift = torch.randn(images.shape, generator=torch.Generator().manual_seed(_STREAM + seed)).to(images)
             noisy = images + shift * (NOISE * images.std())
-            near = _run(net, noisy, labels, tensors, None, False, True, seed, token)
+            near = _run(net, noisy, labels, tensors, None, False, True, of_dropout, token)
         act, weight = here.watched.act_norms(), weight_norms(here.gradients)
         through_skip, through_f = here.watched.splits() if details else (None, None)
         update = None if rule is None else update_ratio(chosen, here.gradients, rule)
@@ -266,14 +267,15 @@ def _run(
     weights: Sequence[Sequence[Tensor]] | None,
     details: bool,
     to_input: bool,
-    seed: int,
+    seed: int | None,
     token: CancelToken,
 ) -> _Pass:
     """Run forward and backward; gradients are wanted of ``weights`` and, if ``to_input``, of the input.
 
     Without weights, norms are not wanted either.
     """
-    _seed(seed, images.device)  # the same dropout in each pass
+    if seed is not None:
+        _seed(seed, images.device)  # the same dropout in each pass
     to_input = to_input or details  # a first block that adds is split at the picture
     leaf = images.detach().clone().requires_grad_(to_input)
     wanted: list[Tensor] = [weight for group in weights or () for weight in group]

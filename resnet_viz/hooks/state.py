@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+from resnet_viz.core.dice import own_generator
 
 
 def each_module(net: nn.Module) -> list[nn.Module]:
@@ -75,3 +77,26 @@ def borrow(net: nn.Module, *, training: bool | None = None) -> Iterator[nn.Modul
                     buffer.copy_(value)
         if whole and not written:
             _unwritten.add(net)
+
+
+@contextmanager
+def dice(net: nn.Module, devices: Sequence[torch.device] = ()) -> Iterator[bool]:
+    """Own torch's generator for a pass in training mode, if the net may draw from it.
+
+    Our nets draw for dropout alone; of a foreign one nobody knows. A net that does not draw
+    waits for nobody.
+
+    Args:
+        net: the net.
+        devices: whose generators it may use besides the processor's.
+
+    Yields:
+        Whether the pass may draw, and should be seeded.
+    """
+    own = callable(getattr(net, "block_specs", None))
+    drops = any(isinstance(one, nn.modules.dropout._DropoutNd) and one.p > 0 for one in each_module(net))
+    if own and not drops:
+        yield False
+        return
+    with own_generator(devices):
+        yield True

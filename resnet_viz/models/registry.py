@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import nn
 
+from resnet_viz.core.dice import own_generator
 from resnet_viz.core.registry import Registry
 
 from .blocks import NetOptions
@@ -68,6 +69,6 @@ def create(model_id: str, *, seed: int | None = None, **options: object) -> nn.M
     chosen = replace(spec.defaults, **options)  # type: ignore[arg-type]
     if seed is None:
         return spec.build(chosen).eval()
-    with torch.random.fork_rng(devices=[]):
+    with own_generator():
         torch.manual_seed(seed)
         return spec.build(chosen).eval()

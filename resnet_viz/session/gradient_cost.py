@@ -16,7 +16,7 @@ from resnet_viz.core.gradient_types import WeightChoice
 from resnet_viz.core.token import CancelToken
 from resnet_viz.hooks.capture import first_tensor
 from resnet_viz.hooks.gradients import block_tensors
-from resnet_viz.hooks.state import borrow
+from resnet_viz.hooks.state import borrow, dice
 
 from .batches_of import Batch
 
@@ -91,7 +91,7 @@ def _bare(net: nn.Module, batch: Batch, train_mode: bool, weights: WeightChoice,
 
     handles = [block.out.register_forward_hook(hook) for block in tensors]
     try:
-        with borrow(net, training=train_mode), torch.random.fork_rng(devices=[]), torch.enable_grad():
+        with borrow(net, training=train_mode), dice(net), torch.enable_grad():
             for weight in wanted:
                 weight.requires_grad_()
             logits = first_tensor(net(batch.images.clone()))

@@ -17,7 +17,7 @@ from resnet_viz.core.token import CancelToken
 from resnet_viz.core.types import ModelCard
 from resnet_viz.hooks.capture import first_tensor
 from resnet_viz.hooks.gradients import block_tensors, watch_blocks, weight_norms
-from resnet_viz.hooks.state import borrow
+from resnet_viz.hooks.state import borrow, dice
 from resnet_viz.jobs.latest import Progress
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.optimizers import make_optimizer
@@ -102,10 +102,12 @@ class _Learner:
             self._tensors = block_tensors(self._net, self._blocks)
         looks = last or step % COHERENCE_EVERY == 0 or step & (step - 1) == 0
         leaf = batch.images.clone().requires_grad_(looks)
-        with torch.random.fork_rng(devices=[]), torch.enable_grad(), np.errstate(all="ignore"):
-            torch.default_generator.manual_seed(self._seed + step)  # of dropout
+        with dice(self._net) as draws, torch.enable_grad(), np.errstate(all="ignore"):
+            if draws:
+                torch.default_generator.manual_seed(self._seed + step)  # of dropout
             near = self._near(step, batch, token) if looks else None
-            torch.default_generator.manual_seed(self._seed + step)
+            if draws:
+                torch.default_generator.manual_seed(self._seed + step)
             self._optimizer.zero_grad(set_to_none=True)
             with watch_blocks(self._net, blocks=self._blocks, token=token) as watched:
                 loss = self._loss_of(leaf, batch.labels)

