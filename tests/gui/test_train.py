@@ -427,9 +427,12 @@ def test_a_small_window_and_large_letters_cut_nothing_off(train: TrainView, qtbo
 
 
 def test_the_first_thing_shown_is_a_plain_net_beside_its_twin(train: TrainView) -> None:
-    assert {run.path.name for run in train.center.chart.runs()} == {"plain20-cifar10", "resnet20-cifar10"}
+    plain, other = sorted(train.center.chart.runs(), key=lambda run: not run.plain)
+    assert plain.plain and not other.plain and (plain.depth, plain.data) == (other.depth, other.data)
     histories = {run.name: run for run in train.book.histories.values()}
+    assert plain.depth == max(run.depth for run in histories.values() if run.plain)
     pair = [histories["resnet20-cifar10"], histories["plain20-cifar10"]]
+    assert [run.name for run in first_shown(pair, set())] == ["plain20-cifar10", "resnet20-cifar10"]
     assert [run.name for run in first_shown(pair, {pair[0].path})] == ["resnet20-cifar10"]
     assert [run.name for run in first_shown(pair[:1], set())] == ["resnet20-cifar10"]
 

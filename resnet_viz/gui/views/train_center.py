@@ -191,6 +191,8 @@ def _going_text(run: RunHistory, paused: bool) -> str:
         return f"{epoch} · {_tr('paused')}"
     if not run.total_steps:
         return _tr("starting: reading the pictures")
+    if run.step >= run.total_steps:
+        return _tr("measuring the test pictures")
     if not run.images_per_s > 0:
         return f"{epoch} · {_tr('first steps')}"
     words = [epoch, _tr("{0:,.0f} pictures/s").format(run.images_per_s)]

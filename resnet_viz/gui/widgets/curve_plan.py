@@ -269,7 +269,8 @@ def _error(sheet: _Sheet, run: RunHistory, label: str, colour: str, dash: tuple[
 
 
 def _loss(sheet: _Sheet, run: RunHistory, label: str, colour: str, dash: tuple[float, ...]) -> None:
-    sheet.add(run, run.epochs_at(run.steps), run.step_loss, (label, _tr("loss of one batch"), colour, 0.5, ()))
+    width = 0.5 if len(run.epoch) else 1.2  # faint behind the epochs' curves, plain while there are none
+    sheet.add(run, run.epochs_at(run.steps), run.step_loss, (label, _tr("loss of one batch"), colour, width, ()))
     sheet.add(run, run.epoch, run.train_loss, (label, _tr("training loss"), colour, 1.0, dash))
     sheet.add(run, run.epoch, run.val_loss, (label, _tr("validation loss"), colour, 2.4, dash))
 

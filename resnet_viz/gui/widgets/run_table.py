@@ -136,6 +136,7 @@ class RunTable(QWidget):
             if index.isValid():
                 selection.select(index, flags.Select | flags.Rows)
                 selection.setCurrentIndex(index, flags.NoUpdate)
+                self.view.scrollTo(index)
         selection.blockSignals(blocked)
         self.view.surface().update()
         self._on_selection()
