@@ -15,6 +15,7 @@ held by Pause (its process is there and does nothing).
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
 BEAT_MS = 5
 WARM_CLICKS = 4
+REST_S = 1.0  # after a click the rest of the net is passed through, for map and confidences: a person looks meanwhile
 PATIENCE_S = 600.0
 SIDES = ("without", "training")
+TURNS = itertools.count()  # of clicks: the layer on show is never clicked
 
 MOST_MS, MOST_P99_MS, MOST_RATIO = 50.0, 20.0, 1.5
 
@@ -167,9 +170,9 @@ def click(window: MainWindow, count: int) -> list[float]:
     from resnet_viz.session.requests import Forget
 
     inspect, found = window.inspect, []
-    for turn in range(count):
+    for turn in itertools.islice(TURNS, count):
         inspect._context.nets.ask("forget", Forget())  # so that the pass must run
-        listen(0.1)
+        listen(REST_S)
         begun = time.perf_counter()
         inspect.select_layer("layer1.1.relu2" if turn % 2 else "layer1")
         while not inspect.settled():
