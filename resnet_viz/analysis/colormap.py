@@ -55,8 +55,11 @@ def indices(values: F32, low: F32 | float, high: F32 | float) -> NDArray[np.uint
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         factor = np.where(span > 0, np.float32(255) / span, np.float32(0)).astype(np.float32)
         # one pass per line over one buffer: this runs with every click
-        scaled = values - low
-        scaled *= factor
+        if low.ndim == 0 and low == 0:  # after a ReLU there is nothing to subtract
+            scaled = values * factor
+        else:
+            scaled = values - low
+            scaled *= factor
         scaled += np.float32(0.5)
         np.clip(scaled, 0, 255, out=scaled)
         result: NDArray[np.uint16] = scaled.astype(np.uint16)  # undefined where NaN; mended below

@@ -63,10 +63,9 @@ class GridHover:
 
 def order(stats: ChannelStats, options: GridOptions, pinned: frozenset[int] = frozenset()) -> I64:
     """Return channel numbers in the order of display (C,); equal ones by number, NaN last."""
-    count = len(stats.mean)
-    ranks = np.arange(count, dtype=np.float64)
+    ranks = np.arange(len(stats.min), dtype=np.float64)
     if options.sort != "index":
-        values = {"mean": stats.mean, "max": stats.max, "std": stats.std, "sparsity": stats.zeros}[options.sort]
+        values: F32 = getattr(stats, {"sparsity": "zeros"}.get(options.sort, options.sort))
         ranks = values.astype(np.float64) * (-1 if options.descending else 1)
     result = np.argsort(ranks, kind="stable")
     if options.pinned_first and pinned:
@@ -101,9 +100,11 @@ def ranges(stats: ChannelStats, options: GridOptions) -> tuple[F32, F32]:
 
 def colour(maps: F32, stats: ChannelStats, options: GridOptions) -> Words:
     """Return every map in colour, uint32 (C, H, W)."""
-    low, high = ranges(stats, options)
+    low, high = (ends[:, None, None] for ends in ranges(stats, options))
+    if options.normalize != "channel":
+        low, high = low[0, 0, 0], high[0, 0, 0]  # one scale for all is quicker than as many equal ones
     # indices are 0-256 by construction; "clip" spares the check, half of the time
-    words: Words = lut32(options.colormap).take(indices(maps, low[:, None, None], high[:, None, None]), mode="clip")
+    words: Words = lut32(options.colormap).take(indices(maps, low, high), mode="clip")
     return words
 
 

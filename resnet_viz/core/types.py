@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -247,16 +248,34 @@ class Activation:
 class ChannelStats:
     """Per-channel statistics of one activation, each (C,).
 
-    ``zeros`` is the share of values that are exactly zero, 0-1; ``dead`` marks channels that
-    are zero everywhere.
+    Least and greatest value are what painting needs; the rest is computed when it is first
+    asked for, after the maps are on screen.
+
+    Attributes:
+        min, max: least and greatest value.
+        dead: whether a channel is zero everywhere.
+        moments: returns mean, standard deviation and share of exact zeros; remembers them.
     """
 
-    mean: F32
-    std: F32
     min: F32
     max: F32
-    zeros: F32
     dead: NDArray[np.bool_]
+    moments: Callable[[], tuple[F32, F32, F32]]
+
+    @property
+    def mean(self) -> F32:
+        """Mean of each channel (C,)."""
+        return self.moments()[0]
+
+    @property
+    def std(self) -> F32:
+        """Population standard deviation of each channel (C,)."""
+        return self.moments()[1]
+
+    @property
+    def zeros(self) -> F32:
+        """Share of values that are exactly zero, 0-1, (C,)."""
+        return self.moments()[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,12 @@ class _Learnt:
         spoilt: values that are overwritten later in the pass.
         proven: values that a checksum showed unharmed, by what the pass stopped behind (None: a
             whole pass); their version counter is all that later passes look at.
+        heavy: where the hooks before layers with weights are entered; None before the first pass.
     """
 
     spoilt: set[Value] = field(default_factory=set)
     proven: dict[frozenset[Value] | None, set[Value]] = field(default_factory=dict)
+    heavy: list[dict[Any, Any]] | None = None
 
 
 _learnt: weakref.WeakKeyDictionary[nn.Module, _Learnt] = weakref.WeakKeyDictionary()
@@ -146,7 +148,7 @@ class Captured:
         self._wanted: dict[Value, None] = dict.fromkeys([("out", call) for call in (*out, *self._reduce)])
         self._wanted.update(dict.fromkeys([("in", call) for call in into]))
         learnt = _learnt.setdefault(net, _Learnt())
-        self._spoilt = learnt.spoilt
+        self._learnt, self._spoilt = learnt, learnt.spoilt
         self._proven = learnt.proven.setdefault(frozenset(self._wanted) if stop else None, set())
         self._counts: dict[str, int] = {}
         self._kept: list[tuple[Value, Tensor, int, int | None]] = []
@@ -288,14 +290,26 @@ class Captured:
         chosen = {call[0]: self._find(call[0]) for _, call in self._wanted}
         self._enter(self._net._forward_pre_hooks, lambda _module, _args: self._reset())
         if self._token is not NEVER:
-            for module in each_module(self._net):
-                # layers with weights take the time; looking before each ReLU as well would double the cost
-                if any(weight is not None and weight.ndim > 1 for weight in module._parameters.values()):
-                    self._enter(module._forward_pre_hooks, self._look)
+            look = self._look
+            for table in self._heavy():
+                self._enter(table, look)
         for name, module in chosen.items():
             if name in self._inputs_of:
                 self._handles.append(module.register_forward_pre_hook(self._before(name), with_kwargs=True))
             self._enter(module._forward_hooks, self._after(name))
+
+    def _heavy(self) -> list[dict[Any, Any]]:
+        """Return the tables of hooks before layers with weights: they take the time, not each ReLU.
+
+        Kept from pass to pass: a layer put in later is not looked at before, and runs all the same.
+        """
+        if self._learnt.heavy is None:
+            self._learnt.heavy = [
+                module._forward_pre_hooks
+                for module in each_module(self._net)
+                if any(weight is not None and weight.ndim > 1 for weight in module._parameters.values())
+            ]
+        return self._learnt.heavy
 
     def _enter(self, table: dict[Any, Any], hook: Callable[..., None]) -> None:
         table[hook] = hook  # PyTorch's own keys are numbers

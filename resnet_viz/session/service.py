@@ -26,6 +26,7 @@ from resnet_viz.core.types import (
     ImageInput,
     ModelCard,
     Normalization,
+    Prediction,
 )
 from resnet_viz.data.batches import normalise
 from resnet_viz.data.transforms import prepare
@@ -60,6 +61,7 @@ class Workbench:
         self._nets: ByteLRU[_Net] = ByteLRU(NET_BYTES)
         self._maps: ByteLRU[tuple[Activation, ChannelStats]] = ByteLRU(MAP_BYTES)
         self._beliefs: ByteLRU[tuple[F32, dict[str, float]]] = ByteLRU(32_000_000)
+        self._said: tuple[F32, int, Prediction] | None = None
         self._parts: ByteLRU[BlockParts] = ByteLRU(64_000_000)
         self._requests: dict[str, OpenModel] = {}
         self._x: tuple[bytes, Normalization, Tensor] | None = None
@@ -166,8 +168,14 @@ class Workbench:
             activation=shown[0],
             stats=shown[1],
             energies=belief[1] if belief and request.energies else {},
-            prediction=prediction(belief[0], card.classes, request.top) if belief and request.predict else None,
+            prediction=self._prediction(belief[0], card, request.top) if belief and request.predict else None,
             parts=parts,
             net_view=view,
             pass_ms=pass_ms,
         )
+
+    def _prediction(self, logits: F32, card: ModelCard, top: int) -> Prediction:
+        """Return the best classes; going from layer to layer needs the same ones again."""
+        if self._said is None or self._said[0] is not logits or self._said[1] != top:
+            self._said = (logits, top, prediction(logits, card.classes, top))
+        return self._said[2]

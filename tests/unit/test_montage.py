@@ -54,6 +54,26 @@ def test_a_large_offset_does_not_swallow_the_spread() -> None:
     assert channel_stats(maps).std[0] == pytest.approx(maps.astype(np.float64).std(), rel=1e-3)
 
 
+def test_colouring_and_ordering_by_number_need_no_moments() -> None:
+    maps = RNG.normal(size=(5, 7, 9)).astype(np.float32)
+    stats = channel_stats(maps)
+    grids.colour(maps, stats, GridOptions())
+    grids.order(stats, GridOptions())
+    assert stats.moments.cache_info().misses == 0  # type: ignore[attr-defined]
+    assert stats.mean == pytest.approx(maps.mean(axis=(1, 2)), abs=1e-6)
+    assert stats.std == pytest.approx(maps.std(axis=(1, 2)), rel=1e-5)
+    assert stats.moments.cache_info().misses == 1  # type: ignore[attr-defined]
+
+
+def test_one_scale_for_all_colours_as_the_same_scale_for_each() -> None:
+    for maps in (RNG.normal(size=(4, 6, 6)), np.maximum(RNG.normal(size=(4, 6, 6)), 0)):
+        maps = maps.astype(np.float32)
+        maps[0, 0, :3] = np.nan, np.inf, -np.inf
+        low, high = grids.ranges(channel_stats(maps[1:]), GridOptions())
+        each = indices(maps, np.full((4, 1, 1), low[0]), np.full((4, 1, 1), high[0]))
+        np.testing.assert_array_equal(indices(maps, float(low[0]), float(high[0])), each)
+
+
 @pytest.mark.parametrize("sort", grids.SORTS)
 @pytest.mark.parametrize("descending", [True, False])
 def test_order_is_a_stable_permutation(sort: grids.SortKey, descending: bool) -> None:

@@ -50,6 +50,11 @@ class FeatureGrid(GridScroll):
         self._dim.setSingleShot(True)
         self._dim.setInterval(150)
         self._dim.timeout.connect(self._update)
+        # a mean costs as much as painting: said once the maps are on screen
+        self._say = QTimer(self)
+        self._say.setSingleShot(True)
+        self._say.setInterval(0)
+        self._say.timeout.connect(self._describe)
         self.setAccessibleName(_tr("Feature maps"))
 
     # ---- what is shown ----
@@ -87,7 +92,7 @@ class FeatureGrid(GridScroll):
     def set_selected(self, channel: int | None) -> None:
         """Outline one channel."""
         self._cells.selected = channel
-        self._describe()
+        self._say.start()
         self._update()
 
     def set_pinned(self, channels: frozenset[int]) -> None:
@@ -123,7 +128,7 @@ class FeatureGrid(GridScroll):
         self._cells.set_maps(self._activation, self._stats, self._options)
         self._reorder()
         self._relayout()
-        self._describe()
+        self._say.start()
 
     def _reorder(self) -> None:
         stats = self._stats
@@ -244,11 +249,11 @@ class FeatureGrid(GridScroll):
     def _describe(self) -> None:
         """Say in words what is selected, for screen readers."""
         stats, at = self._stats, self._cells.selected
-        if stats is None or at is None or at >= len(stats.mean):
+        if stats is None or at is None or at >= len(stats.min):
             self.setAccessibleDescription("")
             return
         text = _tr("channel {0} of {1}, mean {2:.3g}, maximum {3:.3g}")
-        self.setAccessibleDescription(text.format(at, len(stats.mean), stats.mean[at], stats.max[at]))
+        self.setAccessibleDescription(text.format(at, len(stats.min), stats.mean[at], stats.max[at]))
 
 
 def _shape(activation: Activation) -> tuple[int, int, int]:

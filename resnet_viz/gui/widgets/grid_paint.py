@@ -18,6 +18,9 @@ MANY_CELLS = 500
 MOST_ROWS = 32_000
 """Cells above which one mosaic is quicker than single pictures, and rows that an image may have."""
 
+Cells = list[tuple[int, QRect]]
+"""Channels and where they stand in the viewport."""
+
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 
 
@@ -44,6 +47,8 @@ class GridPainter:
         self._stack: QImage | None = None
         self._frame: tuple[tuple[object, ...], grids.Words, QImage] | None = None
         self._chips: dict[tuple[str, float], QPixmap] = {}
+        self._places: tuple[tuple[object, ...], Cells] = ((), [])
+        self._labels: tuple[tuple[object, ...], list[tuple[QPoint, QPixmap]]] = ((), [])
 
     # ---- what is drawn ----
 
@@ -71,6 +76,7 @@ class GridPainter:
     def forget_labels(self) -> None:
         """Write the numbers anew: the font has changed."""
         self._chips.clear()
+        self._labels = ((), [])
 
     def ready(self) -> bool:
         """Whether there is something to draw."""
@@ -93,12 +99,7 @@ class GridPainter:
         step = layout.cell_h + layout.gap
         size = QSize(layout.width, len(rows) * step + layout.gap)
         target = QRect(origin + QPoint(0, rows.start * step), size)
-        first, last = rows.start * layout.columns, min(rows.stop * layout.columns, layout.count)
-        places = [layout.cell(position) for position in range(first, last)]
-        cells = [
-            (channel, QRect(origin.x() + x, origin.y() + y, layout.cell_w, layout.cell_h))
-            for channel, (x, y) in zip(self.shown[first:last].tolist(), places, strict=True)
-        ]
+        cells = self._cells(layout, rows, origin)
         if self._stack is not None and len(rows) * layout.columns <= MANY_CELLS and zoom >= 0.5:
             painter.fillRect(target, QColor(colours.grid))
             # down to half its size, interpolating sees every value; below that areas must be averaged
@@ -111,7 +112,22 @@ class GridPainter:
         self._paint_marks(painter, cells)
         return target
 
-    def _paint_cells(self, painter: QPainter, cells: list[tuple[int, QRect]]) -> None:
+    def _cells(self, layout: GridLayout, rows: range, origin: QPoint) -> Cells:
+        """Return the visible channels and where they stand; kept, as layers of one shape share them."""
+        assert self.shown is not None
+        first, last = rows.start * layout.columns, min(rows.stop * layout.columns, layout.count)
+        shown = self.shown[first:last]
+        key = (layout, first, last, origin.x(), origin.y(), shown.tobytes())
+        if self._places[0] != key:
+            places = [layout.cell(position) for position in range(first, last)]
+            cells = [
+                (channel, QRect(origin.x() + x, origin.y() + y, layout.cell_w, layout.cell_h))
+                for channel, (x, y) in zip(shown.tolist(), places, strict=True)
+            ]
+            self._places = (key, cells)
+        return self._places[1]
+
+    def _paint_cells(self, painter: QPainter, cells: Cells) -> None:
         """Draw each visible map straight from the stack of all: the quickest way while there are few."""
         assert self._stack is not None and self._coloured is not None
         _, height, width = self._coloured.shape
@@ -132,7 +148,7 @@ class GridPainter:
             self._frame = (key, words, borrow_words(words))
         return self._frame[2]
 
-    def _paint_labels(self, painter: QPainter, layout: GridLayout, cells: list[tuple[int, QRect]]) -> None:
+    def _paint_labels(self, painter: QPainter, layout: GridLayout, cells: Cells) -> None:
         """Write each channel's number, a dead one's state, and the value of maps that are single values."""
         assert self._stats is not None and self._maps is not None
         metrics = painter.fontMetrics()
@@ -145,18 +161,30 @@ class GridPainter:
                     painter.drawLine(cell.bottomLeft(), cell.topRight())
         if layout.cell_w < metrics.horizontalAdvance("000") + 8 or layout.cell_h < chip_h + 4:
             return
-        word = _tr("dead")
-        for channel, cell in cells:
-            text = str(channel)
-            if channel in dead and layout.cell_w > metrics.horizontalAdvance(f"{text} {word}") + 8:
-                text = f"{text} {word}"
-            painter.drawPixmap(cell.topLeft(), self._chip(text, painter, metrics))
+        for corner, chip in self._numbers(painter, layout, cells, dead):
+            painter.drawPixmap(corner, chip)
         if self._maps.maps.shape[1:] == (1, 1) and layout.cell_h > 2.2 * chip_h:
             painter.setPen(QColor("#ffffff"))
             for channel, cell in cells:
                 under = QRect(cell.left(), cell.bottom() - chip_h, cell.width(), chip_h)
                 painter.fillRect(under, _CHIP)
                 painter.drawText(under, int(_CENTRE), f"{self._maps.maps[channel, 0, 0]:.3g}")
+
+    def _numbers(
+        self, painter: QPainter, layout: GridLayout, cells: Cells, dead: set[int]
+    ) -> list[tuple[QPoint, QPixmap]]:
+        """Return each visible channel's number and where it stands; the last ones are kept."""
+        metrics, word = painter.fontMetrics(), _tr("dead")
+        key = (*self._places[0], frozenset(dead), painter.device().devicePixelRatioF(), word)  # type: ignore[union-attr]
+        if self._labels[0] != key:
+            labels = []
+            for channel, cell in cells:
+                text = str(channel)
+                if channel in dead and layout.cell_w > metrics.horizontalAdvance(f"{text} {word}") + 8:
+                    text = f"{text} {word}"
+                labels.append((cell.topLeft(), self._chip(text, painter, metrics)))
+            self._labels = (key, labels)
+        return self._labels[1]
 
     def _chip(self, text: str, painter: QPainter, metrics: QFontMetrics) -> QPixmap:
         """Return a number on its dark ground, drawn once: writing it anew takes longer than drawing its map."""
@@ -176,7 +204,7 @@ class GridPainter:
             self._chips[text, ratio] = chip
         return chip
 
-    def _paint_marks(self, painter: QPainter, cells: list[tuple[int, QRect]]) -> None:
+    def _paint_marks(self, painter: QPainter, cells: Cells) -> None:
         """Frame what is pinned and what is selected."""
         for channel, cell in cells:
             if channel in self.pinned:
