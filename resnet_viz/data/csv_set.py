@@ -40,7 +40,7 @@ def open_table(path: Path, token: CancelToken = NEVER, title: str = "", part: st
 
     With two columns the first has the file names (with or without suffix) and the second the
     labels; with more they are recognised by their names. The pictures lie beside the table or
-    in a folder there: one named like the table, ``images``, ``train`` and the like.
+    in a folder there: one named like the table, ``images``, ``train`` and the like, or the only one.
 
     Args:
         path: a file in UTF-8; commas, semicolons or tabs between columns.
@@ -254,6 +254,9 @@ def _places(table: Path) -> list[Path]:
     """Return the folders in which a table's pictures may lie."""
     folder = table.parent
     listed = [folder, *(folder / name for name in (table.stem, *_FOLDERS))]
+    others = [path for path in entries(folder) if path.is_dir() and not path.name.startswith(".")]
+    if len(others) == 1:  # one folder alone is no class folder among others, whatever its name
+        listed += others
     # an archive unpacked into a folder of its own name: train/train
     listed += [place / place.name for place in listed[1:]]
     return list(dict.fromkeys(place for place in listed if place.is_dir()))

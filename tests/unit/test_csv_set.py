@@ -42,7 +42,7 @@ def shown(data: str, split: str = "test", **options: float) -> dict[int, str]:
     }
 
 
-@pytest.mark.parametrize("place", [".", "images", "train", "labels", "train/train", "labels/labels"])
+@pytest.mark.parametrize("place", [".", "images", "train", "labels", "train/train", "labels/labels", "my scans"])
 def test_the_pictures_lie_beside_the_table_or_in_a_folder_there(tmp_path: Path, place: str) -> None:
     pictures(tmp_path / place, 4)
     given = table(tmp_path / "labels.csv", "id,has_cactus\np0.png,1\np1.png,0\np2.png,1\np3.png,0\n")
