@@ -208,6 +208,9 @@ class _Trainer:
             yield self._diverged(loss)
             return
         val_loss, val_acc = self._validate() if self.world.leads else (None, None)
+        if self.world.any(val_loss is not None and not math.isfinite(val_loss)):
+            yield self._diverged(math.nan)  # the last step's, which no training loss tells
+            return
         self.order, self.done_epochs = None, epoch
         yield Epoch(epoch, loss, accuracy, val_loss, val_acc, self._lr(), self._elapsed())
         score = accuracy if val_acc is None else val_acc

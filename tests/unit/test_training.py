@@ -141,6 +141,13 @@ def test_a_diverging_run_says_so_and_keeps_the_last_good_weights(data: ArraySet,
     assert lines(tmp_path)[-1]["diverged"] is True
 
 
+def test_the_last_step_of_an_epoch_can_diverge_too(data: ArraySet, tmp_path: Path) -> None:
+    wild = config(epochs=3, batch=len(data.labels), lr=100.0, optimizer="sgd", schedule="constant", batch_norm=False)
+    events = list(train(wild, data, tmp_path))
+    assert isinstance(events[-1], Failed) and events[-1].diverged
+    assert not (tmp_path / layout.WEIGHTS).exists()  # weights that answer NaN are not the best
+
+
 def test_a_full_disk_is_named_and_loses_nothing(
     data: ArraySet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
