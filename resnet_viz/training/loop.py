@@ -228,13 +228,14 @@ class _Trainer:
         record = self.world.leads and self._recorded()
         # a compiled net would be compiled anew for the hooks of a recorded step
         forward = self.net if record and self.config.compile else self.forward
-        with self.measure.watching(record), torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = forward(images)  # (n, classes)
-        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
         # DDP divides by the number of processes; shares of a batch may differ by one picture
         share = len(mine) * self.world.size / len(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
+        with self.measure.watching(record):
+            with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
+                logits = forward(images)  # (n, classes)
+            loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+            (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
         lr = self._lr()
         for group in self.optimizer.param_groups:
             group["lr"] = lr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from resnet_viz.hooks.gradients import Watched, block_tensors, watch_tensors, weight_norms
 from resnet_viz.hooks.state import borrow
 
 from .events import Gradients
@@ -29,51 +31,26 @@ class Measure:
 
     def __init__(self, net: nn.Module) -> None:
         self.net = net
-        self.weights: dict[str, Tensor] = {}
-        self._outs: dict[str, nn.Module] = {}
-        for spec in net.block_specs():  # type: ignore[operator]
-            modules = [net.get_submodule(name) for name in spec.layers]
-            first = next((module for module in modules if isinstance(module, (nn.Conv2d, nn.Linear))), None)
-            if first is not None:
-                self.weights[spec.name] = first.weight
-                self._outs[spec.name] = net.get_submodule(spec.out)
-        self._norms: dict[str, Tensor] = {}
+        self._blocks = block_tensors(net)
+        self._watched: Watched | None = None
 
     @contextmanager
     def watching(self, record: bool) -> Iterator[None]:
-        """Watch the gradients at the blocks' outputs of the pass inside, if ``record``."""
-        self._norms.clear()
+        """Watch the gradients at the blocks' outputs of the pass inside, forward and backward, if ``record``."""
+        self._watched = None
         if not record:
             yield
             return
-        handles = [module.register_forward_hook(self._hook(name)) for name, module in self._outs.items()]
-        try:
+        with watch_tensors(self._blocks) as self._watched:
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _hook(self, name: str):  # type: ignore[no-untyped-def]
-        def keep(gradient: Tensor) -> None:
-            self._norms[name] = gradient.float().norm()
-
-        def hook(module: nn.Module, args: object, output: Tensor) -> None:
-            if output.requires_grad:
-                output.register_hook(keep)  # type: ignore[no-untyped-call]
-
-        return hook
 
     def gradients(self, step: int, loss: Tensor, images: Tensor, labels: Tensor) -> Gradients:
         """Return the norms after a backward pass; blocks that are not trained have norm 0."""
-        zero = loss.new_zeros(())
-        weight = [zero if one.grad is None else one.grad.float().norm() for one in self.weights.values()]
-        act = [self._norms.get(name, zero) for name in self._outs]
-        values = torch.stack([*weight, *act]).tolist()  # one wait for all of them
-        count = len(weight)
+        names = tuple(block.name for block in self._blocks)
+        weights = weight_norms([[weight.grad for weight in block.weights("first")] for block in self._blocks])
+        acts = [0.0] * len(names) if self._watched is None else self._watched.act_norms()
         near = coherence(self.net, images[:PICTURES].float(), labels[:PICTURES])
-        return Gradients(
-            step, tuple(self.weights), tuple(values[:count]), tuple(values[count:]), float(loss.detach()), near
-        )
+        return Gradients(step, names, tuple(weights), tuple(acts), float(loss.detach()), near)
 
 
 def coherence(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
@@ -88,7 +65,8 @@ def coherence(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
         labels: (N,).
 
     Returns:
-        -1 to 1; None where a gradient is 0 to float precision, or not finite.
+        -1 to 1, over the pictures whose gradients are not 0 to float precision; None if there is
+        no such picture, or a gradient is not finite.
     """
     with borrow(net), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -101,8 +79,9 @@ def coherence(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
             found.append(torch.autograd.grad(loss, inputs)[0].flatten(1).double())
     here, near = found
     lengths = here.norm(dim=1) * near.norm(dim=1)
-    value = float(((here * near).sum(1) / lengths).mean())
-    return value if value == value else None
+    cosines = ((here * near).sum(1) / lengths)[lengths != 0]
+    value = float(cosines.mean())  # NaN of none
+    return value if math.isfinite(value) else None
 
 
 def faster_in_bf16(net: nn.Module, images: Tensor) -> bool:

@@ -259,6 +259,18 @@ def test_recorded_gradients_are_autograds_own(data: ArraySet, tmp_path: Path) ->
     assert found.coherence is not None and -1 <= found.coherence <= 1
 
 
+def test_a_picture_without_a_gradient_leaves_coherence_to_the_others() -> None:
+    from resnet_viz.training.measure import coherence
+
+    net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(12, 3))
+    images = torch.rand(4, 3, 2, 2) + 1
+    labels = torch.zeros(4, dtype=torch.long)
+    assert coherence(net, images, labels) == pytest.approx(1, abs=1e-3)
+    images[0] = -5  # behind the ReLU nothing of it is left
+    assert coherence(net, images, labels) == pytest.approx(1, abs=1e-3)
+    assert coherence(net, -images.abs(), labels) is None
+
+
 def test_recording_gradients_changes_nothing(data: ArraySet, tmp_path: Path) -> None:
     list(train(config(epochs=1, gradients_every=1), data, tmp_path / "a"))
     list(train(config(epochs=1, gradients_every=0), data, tmp_path / "b"))
