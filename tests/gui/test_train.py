@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.core.paths import runs_dir, trained_dir
@@ -83,6 +83,32 @@ def test_a_run_is_started_watched_and_opened(train: TrainView, qtbot: QtBot) -> 
     qtbot.mouseClick(train.center.inspect_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.inspect.card is not None and window.inspect.card.source == str(run), timeout=30_000)
     assert window.stack.currentWidget() is window.inspect
+
+
+def test_the_run_that_was_started_is_in_sight(train: TrainView, qtbot: QtBot) -> None:
+    qtbot.waitUntil(train.center.map.isVisible, timeout=PATIENCE_MS)
+    small(train, epochs=500, max_steps=0)
+    qtbot.mouseClick(train.form.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: (h := train.book.get(train.shown)) is not None and h.step > 0, timeout=PATIENCE_MS)
+    view = train.center.table.view
+    row = view.visualRect(view.currentIndex())
+    assert view.surface().rect().contains(row.adjusted(1, 1, -1, -1)) and row.height() > 5
+    train.queue.stop()
+    qtbot.waitUntil(lambda: train.queue.current is None, timeout=PATIENCE_MS)
+
+
+def test_columns_are_chosen_without_a_mouse(train: TrainView, qtbot: QtBot) -> None:
+    table = train.center.table
+    assert table.columns_button.isVisible() and table.columns_button.focusPolicy() != Qt.FocusPolicy.NoFocus
+    qtbot.keyClick(table.columns_button, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: table.findChild(QMenu) is not None)
+    menu = table.findChild(QMenu)
+    assert menu is not None and menu.isVisible()
+    depth = next(action for action in menu.actions() if action.text() == "Depth")
+    shown = "depth" in table.shown_columns()
+    depth.trigger()
+    assert ("depth" in table.shown_columns()) is not shown
+    menu.close()
 
 
 def test_stopped_and_resumed(train: TrainView, qtbot: QtBot) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QPoint, QPointF, Qt
+from PyQt6.QtCore import QPoint, QPointF, QRectF, Qt
 from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
@@ -23,12 +23,12 @@ from resnet_viz.core.errors import OutputError
 from resnet_viz.gui import theme
 from resnet_viz.gui.widgets import curve_figure
 from resnet_viz.gui.widgets.block_bars import BlockBars, log_range, ticks
-from resnet_viz.gui.widgets.confusion_matrix import most_confused, row_shares
+from resnet_viz.gui.widgets.confusion_matrix import best_and_worst, most_confused, row_shares
 from resnet_viz.gui.widgets.confusion_view import ConfusionView
 from resnet_viz.gui.widgets.curve_axes import Axis, linear_ticks, log_ticks, power
 from resnet_viz.gui.widgets.curve_canvas import nearest_point
 from resnet_viz.gui.widgets.curve_chart import REDRAW_MS, CurveChart
-from resnet_viz.gui.widgets.curve_plan import KINDS, ChartOptions, last_block, make_plan, run_styles, thin
+from resnet_viz.gui.widgets.curve_plan import KINDS, ChartOptions, Plan, last_block, make_plan, run_styles, thin
 from resnet_viz.gui.widgets.gallery_view import MOST_PX
 from resnet_viz.gui.widgets.picture_gallery import Answered, PictureGallery
 from resnet_viz.gui.widgets.run_columns import columns, duration
@@ -260,6 +260,14 @@ def test_a_run_that_diverged_and_one_of_zeros_are_drawn(runs: list[RunHistory]) 
         for log in (True, False):
             plan = make_plan([odd, zero], ChartOptions(kind, log=log), theme.DARK)
             curve_figure.draw(plan, curve_figure.Look(400, 240, 11, theme.DARK))
+
+
+def test_the_first_epoch_has_more_than_its_beginning_on_the_axis() -> None:
+    area, plan = QRectF(0, 0, 500, 200), Plan("loss", "epoch", "loss", False)
+    for end, least in ((0.04, 3), (0.7, 3), (1.0, 2), (30.0, 5)):
+        ticks = curve_figure._x_ticks(plan, Axis(0.0, end, 0, 500), area, lambda text: 8 * len(text))
+        assert least <= len(ticks) <= 11 and all(0 <= at <= end for at, _ in ticks), (end, ticks)
+        assert len({text for _, text in ticks}) == len(ticks)
 
 
 def test_paper_lines_only_where_they_belong(runs: list[RunHistory]) -> None:
@@ -555,6 +563,23 @@ def test_times_for_people() -> None:
     ]
 
 
+def test_a_chosen_run_stays_in_sight_where_the_room_shrinks(table: RunTable, qtbot: QtBot) -> None:
+    table.set_runs([replace(table.runs()[0], path=Path(f"run {index}"), name=f"run {index}") for index in range(9)])
+    table.resize(1600, 500)
+    last = table.runs()[-1].path
+    table.select([last])
+    table.resize(1600, 180)
+    qtbot.waitUntil(lambda: table.view.surface().height() < 150)
+    row = table.view.visualRect(table.view.currentIndex())
+    assert table.selected() == [last] and table.view.surface().rect().contains(row.center())
+
+
+def test_a_narrow_table_tells_only_how_many_runs_there_are(table: RunTable, qtbot: QtBot) -> None:
+    assert "overlay" in table.count.text()
+    table.resize(330, 200)
+    qtbot.waitUntil(lambda: table.count.text() == str(len(table.runs())))
+
+
 def test_an_empty_table_says_what_to_do(qtbot: QtBot) -> None:
     table = RunTable()
     show(qtbot, table)
@@ -678,8 +703,28 @@ def test_the_worst_pair_is_named(confusion: ConfusionView) -> None:
     assert "No picture" in confusion.sentence.text()
 
 
+def test_the_best_and_the_worst_class_are_named(confusion: ConfusionView) -> None:
+    assert best_and_worst(np.array([[3, 1, 0], [0, 4, 0], [0, 2, 2]])) == (1, 2)
+    assert best_and_worst(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])) == (1, 0)  # a class without pictures is neither
+    assert best_and_worst(np.diag([3, 4])) is None
+    confusion.set_counts(np.array([[3, 1, 0], [0, 4, 0], [0, 2, 2]], np.int64), ("cat", "dog", "frog"))
+    assert "dog, 100.0 %; least often: frog, 50.0 %" in confusion.sentence.text()
+
+
+def test_the_colour_bar_stands_below_the_matrix(qtbot: QtBot) -> None:
+    widget = ConfusionView()
+    widget.set_counts(COUNTS, ANIMALS)
+    show(qtbot, widget, 300, 900)
+    matrix = widget.matrix
+
+    def gap() -> int:
+        return widget.bar.y() - matrix.mapTo(widget, matrix.cell_rect(len(COUNTS) - 1, 0).bottomLeft().toPoint()).y()
+
+    qtbot.waitUntil(lambda: 0 < gap() < 50)
+
+
 @pytest.mark.parametrize("count", [1, 2, 10, 24, 25, 100])
-@pytest.mark.parametrize("size", [(180, 200), (320, 360), (900, 700)])
+@pytest.mark.parametrize("size", [(180, 260), (320, 360), (900, 700)])
 def test_matrices_of_all_sizes(qtbot: QtBot, qapp: QApplication, count: int, size: tuple[int, int]) -> None:
     widget = ConfusionView()
     counts = np.random.default_rng(0).integers(0, 9, (count, count))
@@ -744,7 +789,7 @@ def test_ten_thousand_pictures_paint_only_what_is_in_view(
 def test_titles_say_right_or_wrong(gallery: PictureGallery) -> None:
     data = gallery.view._data
     assert data is not None
-    assert data.title(1) == ("", "✓ dog 87 %") and data.title(10) == ("✗ dog →", "cat 87 %")
+    assert data.title(1) == ("✓ dog", "87 %") and data.title(10) == ("✗ dog →", "cat 87 %")
     assert gallery.view.reading(10) == "Picture 10: dog, taken for cat, 87.1 % sure"
     assert "1,333 of 10,000 wrong (13.33 %)" in gallery.count.text()
     image = gallery.view.viewport().grab().toImage()
@@ -820,7 +865,7 @@ def test_pictures_of_all_shapes(qtbot: QtBot, qapp: QApplication, shape: tuple[i
 
 def test_no_pictures_and_wrong_ones(qtbot: QtBot, gallery: PictureGallery) -> None:
     gallery.set_pictures(None)
-    assert "appear" in gallery.view.note and len(gallery.shown()) == 0 and gallery.view.current() == -1
+    assert "Answer all" in gallery.view.note and len(gallery.shown()) == 0 and gallery.view.current() == -1
     gallery.grab()
     none = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="2 classes"):

@@ -39,7 +39,7 @@ class TrainSide(QWidget):
         self.scale = ColorBar()
         self.confusion_title = _heading(_tr("Confusion, test pictures"))
         self.confusion = ConfusionView()
-        self.confusion.setMinimumHeight(240)
+        self.confusion.setMinimumHeight(300)
         self.judge_button = QPushButton(_tr("Answer all test pictures"))
         self.judge_button.setToolTip(_tr("Run the best weights on the whole test part, and list the pictures"))
         self.judge_button.clicked.connect(self.judge_requested)

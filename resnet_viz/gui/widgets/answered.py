@@ -49,5 +49,5 @@ class Answered:
     def title(self, index: int) -> tuple[str, str]:
         """Return what stands below a picture, in two parts: ``("✗ cat →", "dog 87 %")``."""
         truth, answer = int(self.truth[index]), int(self.answers[index])
-        sure = f"{self.name(answer)} {100 * float(self.probs[index]):.0f} %"
-        return ("", f"✓ {sure}") if truth == answer else (f"✗ {self.name(truth)} →", sure)
+        name, sure = self.name(answer), f"{100 * float(self.probs[index]):.0f} %"
+        return (f"✓ {name}", sure) if truth == answer else (f"✗ {self.name(truth)} →", f"{name} {sure}")

@@ -48,6 +48,14 @@ def most_confused(counts: I64) -> tuple[int, int, float] | None:
     return (int(first), int(second), best) if best > 0 else None
 
 
+def best_and_worst(counts: I64) -> tuple[int, int] | None:
+    """Return the class that is answered rightly most often and the one least often, None if all are alike."""
+    shares = row_shares(counts).diagonal()
+    if not np.isfinite(shares).any() or np.nanmax(shares) == np.nanmin(shares):
+        return None
+    return int(np.nanargmax(shares)), int(np.nanargmin(shares))
+
+
 class ConfusionMatrix(QWidget):
     """The matrix alone; arrow keys walk through it."""
 
@@ -109,6 +117,12 @@ class ConfusionMatrix(QWidget):
         area = self._area()
         side = area.width() / max(1, len(self._shares))
         return QRectF(area.left() + answer * side, area.top() + true * side, side, side)
+
+    def most_px(self, width: int) -> int:
+        """Return how high the matrix can be at a width; more would stay empty."""
+        count, line = len(self._shares), self.fontMetrics().height()
+        left = self._label_px(width) if 0 < count <= NAMES_UP_TO else line + 4
+        return max(self.minimumSizeHint().height(), width - left - 2 + line + 6)
 
     def sizeHint(self) -> QSize:
         return QSize(280, 260)
@@ -182,13 +196,13 @@ class ConfusionMatrix(QWidget):
         count = len(self._shares)
         return 0 < count <= NAMES_UP_TO and self.height() / count >= self.fontMetrics().height() - 1
 
-    def _label_px(self) -> int:
+    def _label_px(self, width: int) -> int:
         widest = max(self.fontMetrics().horizontalAdvance(self.class_name(i)) for i in range(len(self._shares)))
-        return min(widest + 8, self.width() // 3)
+        return min(widest + 8, width // 3)
 
     def _area(self) -> QRectF:
         line = self.fontMetrics().height()
-        left = self._label_px() if self._named() else line + 4
+        left = self._label_px(self.width()) if self._named() else line + 4
         side = max(20, min(self.width() - left - 2, self.height() - line - 6))
         return QRectF(left, 2, side, side)
 
@@ -243,7 +257,7 @@ class ConfusionMatrix(QWidget):
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         elide = Qt.TextElideMode.ElideRight
         if self._named():
-            room = self._label_px() - 6
+            room = self._label_px(self.width()) - 6
             for index in range(len(self._shares)):
                 strong = self._at is not None and index == self._at[0]
                 painter.setPen(QColor(colours.text if strong else colours.muted))

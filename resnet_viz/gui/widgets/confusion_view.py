@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PyQt6.QtCore import QCoreApplication, QEvent, Qt, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import I64
 from resnet_viz.gui import theme
 
 from .color_bar import ColorBar
-from .confusion_matrix import MAP, ConfusionMatrix, most_confused
+from .confusion_matrix import MAP, ConfusionMatrix, best_and_worst, most_confused, row_shares
 
 
 def _tr(text: str) -> str:
@@ -47,14 +48,16 @@ class ConfusionView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        layout.addWidget(self.matrix, 1)
+        layout.addWidget(self.matrix, 100)
         layout.addWidget(self.bar)
         layout.addWidget(self.sentence)
+        layout.addStretch(1)  # takes what the matrix leaves over
         self.set_counts(None, ())
 
     def set_counts(self, counts: I64 | None, classes: Sequence[str]) -> None:
         """Show counts (K, K), rows the true class, columns the answer; None for nothing."""
         self.matrix.set_counts(counts, classes)
+        self._fit()
         self.bar.setVisible(counts is not None)
         self.sentence.setVisible(counts is not None)
         if counts is None:
@@ -66,14 +69,33 @@ class ConfusionView(QWidget):
         first, second, share = pair
         text = _tr("Most confused: {0} ↔ {1}, {2} % of their pictures.")
         names = self.matrix.class_name(first), self.matrix.class_name(second)
-        shown = text.format(*(_escape(name) for name in names), f"{100 * share:.1f}")
+        shown = self._best_and_worst(counts) + text.format(*(_escape(name) for name in names), f"{100 * share:.1f}")
         link = f'<a href="#" style="color: {theme.current().residual};">{_tr("Show the wrong ones")}</a>'
         self.sentence.setText(f"{shown} {link}")
+
+    def _best_and_worst(self, counts: I64) -> str:
+        found = best_and_worst(counts)
+        if found is None:
+            return ""
+        rates = row_shares(counts).diagonal()
+        (best, worst), text = found, _tr("Right most often: {0}, {1} %; least often: {2}, {3} %.")
+        words = [(_escape(self.matrix.class_name(one)), f"{100 * float(rates[one]):.1f}") for one in (best, worst)]
+        return text.format(*words[0], *words[1]) + "<br>"
+
+    def _fit(self) -> None:
+        """Keep the colour bar below the matrix, which is a square."""
+        self.matrix.setMaximumHeight(self.matrix.most_px(self.width()))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.PaletteChange:
             self.set_counts(self.matrix.counts(), self.matrix.classes())
+        elif event is not None and event.type() == QEvent.Type.FontChange:
+            self._fit()
 
     def _on_link(self) -> None:
         counts = self.matrix.counts()

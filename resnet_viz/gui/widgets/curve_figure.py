@@ -190,7 +190,9 @@ def _x_ticks(plan: Plan, axis: Axis, area: QRectF, width_px: Callable[[str], int
     """Return values and texts at the horizontal axis that do not touch each other."""
     if not plan.x_ticks:
         widest = width_px(plain_number(round(axis.high))) + 24
-        values = linear_ticks(axis.low, axis.high, max(2, min(10, int(area.width() / widest))), whole=True)
+        whole = axis.high - axis.low >= 1  # in the first epoch only its parts can be told
+        most = max(2, min(10 if whole else 5, int(area.width() / widest)))
+        values = linear_ticks(axis.low, axis.high, most, whole=whole)
         return [(value, plain_number(value)) for value in values]
     chosen: list[tuple[float, str]] = []
     end = -np.inf

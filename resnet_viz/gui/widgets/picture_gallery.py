@@ -104,7 +104,7 @@ class PictureGallery(QWidget):
         self.only_wrong.setEnabled(data is not None and self._pair is None)
         if data is None:
             self.count.clear()
-            self.view.note = _tr("The pictures appear when a run has been measured on the test set.")
+            self.view.note = _tr("Press “Answer all test pictures” to see what the chosen run answers to each.")
         else:
             wrong = int((~data.right()).sum())
             text = _tr("{0:,} of {1:,} wrong ({2} %)")

@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMenu,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -53,6 +54,7 @@ class RunTable(QWidget):
         self.menu: Menu | None = None
         self._choice: dict[str, bool] = {}
         self._last: list[Path] = []
+        self._hinted = True
         self.model = RunModel(self)
         self.proxy = RunProxy(self)
         self.proxy.setSourceModel(self.model)
@@ -68,7 +70,7 @@ class RunTable(QWidget):
         self.view.setModel(self.proxy)
         self.delegate = RunDelegate(self.view)
         self.view.setItemDelegate(self.delegate)
-        self.view.resized.connect(self.fit)
+        self.view.resized.connect(self._on_resized)
         self.view.copied.connect(self.copy)
         self.view.activated.connect(self._on_activated)
         self.view.customContextMenuRequested.connect(self._on_menu)
@@ -78,6 +80,9 @@ class RunTable(QWidget):
         self.head.addWidget(self.count)
         self.head.addStretch(1)
         self.head.addWidget(self.filter, 1)
+        self.columns_button = QToolButton()
+        self.columns_button.clicked.connect(self._on_columns)
+        self.head.addWidget(self.columns_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -204,6 +209,10 @@ class RunTable(QWidget):
         others = [one for one in row if one is not None and one not in (self.filter, self.count)]
         need = sum(one.sizeHint().width() + self.head.spacing() for one in others) + self.filter.minimumWidth()
         self.filter.setVisible(self.width() >= need or bool(self.filter.text()))
+        hint_px = self.count.fontMetrics().horizontalAdvance(self._hint()) if self.model.rowCount() > 1 else 0
+        if (hinted := self.width() >= need + hint_px) != self._hinted:
+            self._hinted = hinted
+            self._recount()
 
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
@@ -222,14 +231,16 @@ class RunTable(QWidget):
     def _retranslate(self) -> None:
         self.model.retranslate()
         self.title.setText(_tr("Runs"))
-        self.filter.setPlaceholderText(_tr("Filter: resnet sgd"))
-        self.filter.setToolTip(_tr("Show only runs in which each of these words occurs"))
+        self.filter.setPlaceholderText(_tr("Filter"))
+        self.filter.setToolTip(_tr("Show only runs in which each of these words occurs, for example: resnet sgd"))
+        self.columns_button.setText(_tr("Columns"))
+        self.columns_button.setToolTip(_tr("Choose what the table tells of each run"))
         self.filter.setAccessibleName(_tr("Filter runs"))
         self.view.setAccessibleName(_tr("Runs"))
         self.view.setWhatsThis(
             _tr(
                 "Choose one or more runs to see their curves; Enter opens a run. A click on a heading sorts, "
-                "a right click on it chooses the columns, Ctrl+C copies the chosen runs as a table."
+                "“Columns” chooses what is told of each, Ctrl+C copies the chosen runs as a table."
             )
         )
         self._recount()
@@ -237,13 +248,14 @@ class RunTable(QWidget):
     def _recount(self) -> None:
         rows, shown = self.model.rowCount(), self.proxy.rowCount()
         text = str(rows) if rows == shown else _tr("{0} of {1}").format(shown, rows)
-        if rows > 1:
-            text += " · " + _tr("select two or more to overlay")
-        self.count.setText(text)
+        self.count.setText(f"{text} · {self._hint()}" if rows > 1 and self._hinted else text)
         self.view.note = (
             _tr("No run matches the filter.") if rows else _tr("No runs yet. Choose a net and press Start.")
         )
         self.view.surface().update()
+
+    def _hint(self) -> str:
+        return _tr("select two or more to overlay")
 
     def _on_filter(self, text: str) -> None:
         self.proxy.set_words(text)
@@ -269,6 +281,17 @@ class RunTable(QWidget):
         if not menu.isEmpty():
             menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             menu.popup(self.view.surface().mapToGlobal(spot))
+
+    def _on_resized(self) -> None:
+        self.fit()
+        selection = self.view.selectionModel()
+        if selection is not None and selection.isSelected(selection.currentIndex()):
+            self.view.scrollTo(selection.currentIndex())  # a run that was just started makes room for its buttons
+
+    def _on_columns(self) -> None:
+        menu = self.column_menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.columns_button.mapToGlobal(QPoint(0, self.columns_button.height())))
 
     def _on_header_menu(self, spot: QPoint) -> None:
         menu = self.column_menu()
