@@ -22,6 +22,12 @@ from .prepare import input_size
 TIMED = 3
 """Steps that are timed; the shortest counts, as whatever disturbs only lengthens."""
 
+LONGEST_S = 3.0
+"""A step that takes longer is timed with fewer pictures."""
+
+PROBED = 8
+"""Pictures by which the time of a step is foreseen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -32,7 +38,7 @@ class Estimate:
         macs: multiply-adds of one picture's forward pass.
         step_s: seconds of one optimizer step.
         batch: pictures of a step.
-        peak_bytes: most memory this process has used; None where the system does not say.
+        peak_bytes: most memory this process uses; None where the system does not say.
         bf16: whether bfloat16 is used.
     """
 
@@ -76,19 +82,29 @@ def estimate(config: TrainConfig) -> Estimate:
     bf16 = config.bf16 == "on" or (config.bf16 == "auto" and faster_in_bf16(net, images))
     macs = _macs(net, images[:1])
     part.train_mode(net)
-    times = []
-    for _ in range(TIMED + 1):  # the first pays for choosing kernels
+
+    def step(pictures: int) -> float:
         begun = time.perf_counter()
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits = net(images)
-        loss = nn.functional.cross_entropy(logits.float(), labels)
+            logits = net(images[:pictures])
+        loss = nn.functional.cross_entropy(logits.float(), labels[:pictures])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         loss.item()
-        times.append(time.perf_counter() - begun)
+        return time.perf_counter() - begun
+
+    probed = min(PROBED, config.batch)
+    step(probed)  # pays for choosing kernels
+    foreseen = step(probed) * config.batch / probed
+    pictures = max(probed, min(config.batch, int(config.batch * LONGEST_S / foreseen)))
+    before = _peak(device)
+    shortest = min(step(pictures) for _ in range(TIMED))
+    scale = config.batch / pictures
+    after = _peak(device)
+    peak = None if before is None or after is None else int(before + (after - before) * scale)
     params = sum(parameter.numel() for parameter in net.parameters())
-    return Estimate(params, macs, min(times[1:]), config.batch, _peak(device), bf16)
+    return Estimate(params, macs, shortest * scale, config.batch, peak, bf16)
 
 
 def _macs(net: nn.Module, image: torch.Tensor) -> int:

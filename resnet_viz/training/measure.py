@@ -84,24 +84,36 @@ def coherence(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
     return value if math.isfinite(value) else None
 
 
+FEW, MANY_S = 16, 0.1
+"""Pictures that bfloat16 is timed with, and seconds below which a whole batch is taken instead."""
+
+HOPELESS = 3.0
+"""So many times slower in its first pass, which also chooses kernels, bfloat16 is not tried again."""
+
+
 def faster_in_bf16(net: nn.Module, images: Tensor) -> bool:
     """Return whether bfloat16 is faster here: six times slower on some CPUs, twice as fast on others.
 
     Args:
         net: the net, given back as it was.
-        images: one normalised batch (N, C, H, W).
+        images: one normalised batch (N, C, H, W); a few of them will do for a net that takes long.
     """
-    times: dict[bool, list[float]] = {False: [], True: []}
     parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
+
+    def seconds(enabled: bool, inputs: Tensor) -> float:
+        begun = time.perf_counter()
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
+            loss = net(inputs).float().mean()
+        torch.autograd.grad(loss, parameters, allow_unused=True)
+        if inputs.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - begun
+
     with borrow(net, training=False), torch.random.fork_rng(devices=[]):
-        for enabled in (False, True):
-            for attempt in range(3):  # the first pass of each kind pays for choosing kernels
-                begun = time.perf_counter()
-                with torch.autocast(images.device.type, torch.bfloat16, enabled=enabled):
-                    loss = net(images).float().mean()
-                torch.autograd.grad(loss, parameters, allow_unused=True)
-                if images.device.type == "cuda":
-                    torch.cuda.synchronize()
-                if attempt:
-                    times[enabled].append(time.perf_counter() - begun)
-    return min(times[True]) < min(times[False])
+        few = images[:FEW]
+        seconds(False, few)  # the first pass of each kind pays for choosing kernels
+        inputs = images if seconds(False, few) < MANY_S else few
+        full = min(seconds(False, inputs) for _ in range(2))
+        if seconds(True, inputs) > HOPELESS * full + MANY_S:
+            return False
+        return min(seconds(True, inputs) for _ in range(2)) < full
