@@ -1,5 +1,5 @@
 # `make run` opens the app, `make test` passes the tests; both install what is missing first.
-.PHONY: help setup run test xvfb lint format types contracts lock bench wheel clean
+.PHONY: help setup run test xvfb lint format types contracts lock bench zoo wheel clean
 .DEFAULT_GOAL := help
 
 PY := .venv/bin/python
@@ -37,6 +37,9 @@ lock: ## choose the dependencies anew and write requirements.lock
 bench: setup ## measure the figures of the README
 	@for name in grid capture click start training window gradients; do \
 		echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
+
+zoo: setup ## train the nets that ship by their whole recipes (a GPU needs hours, a processor days)
+	@$(PY) tools/train_zoo.py
 
 wheel: setup ## build the package into dist/
 	@$(PY) -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir dist .

@@ -15,6 +15,10 @@ from types import ModuleType
 
 import pytest
 
+from resnet_viz.cli.main import make_parser
+from resnet_viz.core.paths import trained_dir
+from resnet_viz.training.recipes import recipes
+
 ROOT = Path(__file__).resolve().parents[2]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the set-up looks at libraries on Linux only")
 
@@ -24,6 +28,7 @@ def tool(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module
 
@@ -126,3 +131,27 @@ def test_a_virtual_screen_answers() -> None:
     finally:
         server.terminate()
         server.wait(20)
+
+
+# --- the nets that ship
+
+zoo = tool("train_zoo")
+
+
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_every_net_that_ships_can_be_trained_anew(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNET_VIZ_HOME", str(tmp_path))
+    train, *ship = zoo.commands(name)
+    model, _, data = name.partition("-")
+    assert train[train.index("--model") + 1] == model and train[train.index("--data") + 1] == data
+    assert train[-1] == str(tmp_path / "runs" / f"zoo-{name}")
+    arguments = make_parser().parse_args(train[3:])
+    assert vars(arguments)["recipe"] in recipes.ids()
+    assert [command[1:] for command in ship] in ([[str(ROOT / "tools" / "ship_run.py"), train[-1], name]], [])
+    (tmp_path / "runs" / f"zoo-{name}").mkdir(parents=True)
+    (tmp_path / "runs" / f"zoo-{name}" / "last.ckpt").touch()
+    assert zoo.commands(name)[0][-2:] == ["--resume", train[-1]]
+
+
+def test_whatever_ships_is_in_the_zoo() -> None:
+    assert {folder.name for folder in trained_dir().iterdir() if folder.is_dir()} <= set(zoo.ZOO)
