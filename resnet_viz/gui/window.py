@@ -120,6 +120,7 @@ class MainWindow(QMainWindow):
                 splitter.restoreState(state)
         self.setCentralWidget(self.stack)
         inspect.center.grid.setFocus()
+        self.training.look()
         self._filled = True
 
     def _splitters(self) -> tuple[QSplitter, ...]:
@@ -229,6 +230,15 @@ class MainWindow(QMainWindow):
         self.cancel_button.setText(_tr("Cancel"))
         self.cancel_button.setToolTip(_tr("Give up what is being opened"))
         self.cancel_button.hide()
+        from .training_note import TrainingNote
+
+        queue = self.train.queue
+        self.training = TrainingNote(
+            self.context.book, lambda: None if queue.current is None else queue.current.run, status
+        )
+        queue.changed.connect(self.training.refresh)
+        self.training.clicked.connect(lambda: self.show_workspace("train"))
+        status.addPermanentWidget(self.training)
         status.addPermanentWidget(self.work)
         status.addPermanentWidget(self.cancel_button)
 
@@ -451,7 +461,7 @@ class MainWindow(QMainWindow):
             from .leaving import ask_about_training
 
             event.ignore()
-            ask_about_training(self.train.queue.current.run.name, self._leave, self)
+            ask_about_training(self.train.queue.current.run.name, len(self.train.queue.waiting), self._leave, self)
             return
         self.settings.setValue("geometry", self.saveGeometry())
         if self._filled:

@@ -42,6 +42,7 @@ from .training_requests import (
 
 SAMPLES = 30
 AUGMENTED = 8
+"""Copies of one picture as the net may see it, shown after the picture itself."""
 
 Progress = Callable[[float], None]
 
@@ -143,14 +144,14 @@ def _colour(images: U8) -> U8:
 
 
 def _augmented(config: TrainConfig, image: U8) -> U8:
-    """Return one picture (S, S, C) as the net may see it, eight times; the first one as it is."""
+    """Return one picture (S, S, C) as it is, then eight times as the net may see it."""
     import torch
 
     from resnet_viz.data.augment import Augmentation
 
     made = Augmentation(config.pad, config.flip, config.crop_scale, config.jitter)
-    batch = torch.from_numpy(np.stack([image] * (AUGMENTED - 1))).permute(0, 3, 1, 2)
-    draws = made.draw(AUGMENTED - 1, torch.Generator().manual_seed(config.seed))
+    batch = torch.from_numpy(np.stack([image] * AUGMENTED)).permute(0, 3, 1, 2)
+    draws = made.draw(AUGMENTED, torch.Generator().manual_seed(config.seed))
     changed = made.apply(batch, draws).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
     return _colour(np.concatenate([image[None], changed]))
 

@@ -29,7 +29,7 @@ class DataFacts:
         mean, std: per channel on the scale 0-1.
         samples: uint8 (K, S, S, 3), one of each class in turn.
         sample_labels: (K,).
-        augmented: uint8 (8, S, S, 3), one picture as the net may see it.
+        augmented: uint8 (9, S, S, 3), one picture as it is, then as the net may see it.
         skipped: one sentence for each picture that could not be read.
     """
 

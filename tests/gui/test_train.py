@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -253,34 +254,67 @@ def test_closing_asks_what_becomes_of_the_run(open_window: Open, qtbot: QtBot) -
     box.reject()
     qtbot.wait(100)
     assert window.isVisible() and window.train.queue.current is not None
+    window.train.start()
     window.close()
     box = next(one for one in window.findChildren(QMessageBox, "leaving") if one.isVisible())
+    assert "Runs that wait (1)" in box.informativeText()
     stop = next(button for button in box.findChildren(QPushButton) if "Stop" in button.text())
     qtbot.mouseClick(stop, Qt.MouseButton.LeftButton)
     assert not window.isVisible()
     assert (run / layout.LAST).is_file() and not (run / "alive").exists()
 
 
-def test_a_run_that_goes_on_alone_is_found_again(open_window: Open, qtbot: QtBot) -> None:
+def test_a_run_that_goes_on_alone_is_found_again(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    (tmp_path / "tiny").mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "tiny" / "train.npz", images=images, labels=np.arange(64) % 2)
     window = open_window()
     window.show_workspace("train")
-    small(window.train, epochs=500, max_steps=0)
+    small(window.train, data=str(tmp_path / "tiny"), epochs=90_000, max_steps=0)
     window.train.start()
-    run = runs_dir() / "resnet20-shapes"
+    run = runs_dir() / "resnet20-tiny"
     qtbot.waitUntil(lambda: (h := window.train.book.get(run)) is not None and h.step > 0, timeout=PATIENCE_MS)
     window._leave("keep")
     second = open_window()
-    second.show_workspace("train")
+    qtbot.waitUntil(second.training.isVisible, timeout=PATIENCE_MS)  # told before Train is opened
+    assert run.name in second.training.text()
+    qtbot.mouseClick(second.training, Qt.MouseButton.LeftButton)
     view = second.train
+    assert view.isVisible()
     qtbot.waitUntil(lambda: run in view.book.alive, timeout=PATIENCE_MS)
     assert view.shown == run and view.center.stop_button.isVisible() and not view.center.pause_button.isEnabled()
-    seen = view.book.histories[run].step
-    qtbot.waitUntil(lambda: view.book.histories[run].step > seen, timeout=PATIENCE_MS)
+    seen = view.book.histories[run].epochs_done
+    qtbot.waitUntil(lambda: view.book.histories[run].epochs_done > seen + 1, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: _maps_after(view, seen), timeout=30_000)  # not those of the moment it was opened
     qtbot.mouseClick(view.center.stop_button, Qt.MouseButton.LeftButton)
     end = time.monotonic() + 60
     while (run / "alive").exists() and time.monotonic() < end:
         qtbot.wait(50)
     qtbot.waitUntil(lambda: view.book.histories[run].state == "stopped", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: not second.training.isVisible() and not second.timing.text(), timeout=PATIENCE_MS)
+
+
+def _maps_after(view: TrainView, epoch: int) -> bool:
+    """Return whether the maps are of a later checkpoint than that of an epoch."""
+    digits = view.side.maps_title.text().rpartition(" ")[2]
+    return digits.isdigit() and int(digits) > epoch
+
+
+def test_a_run_that_was_not_measured_is_measured_by_resume(train: TrainView, qtbot: QtBot) -> None:
+    small(train)
+    train.start()
+    run = runs_dir() / "resnet20-shapes"
+    qtbot.waitUntil(lambda: finished(train, run), timeout=PATIENCE_MS)
+    card = json.loads((run / layout.CARD).read_text())
+    before = card.pop("test_error"), (run / layout.WEIGHTS).read_bytes()
+    (run / layout.CARD).write_text(json.dumps(card))  # as where it was stopped while the test pictures were answered
+    train.book.refresh(run)
+    assert "not measured" in train.center.state.text()
+    qtbot.mouseClick(train.center.resume_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: finished(train, run) and train.book.histories[run].test_error is not None, timeout=60_000)
+    assert (train.book.histories[run].test_error, (run / layout.WEIGHTS).read_bytes()) == before
+    qtbot.mouseClick(train.center.resume_button, Qt.MouseButton.LeftButton)
+    assert "its end" in train.banner.text() and train.queue.current is None
 
 
 def test_test_pictures_are_answered_and_opened(train: TrainView, qtbot: QtBot) -> None:
@@ -469,7 +503,26 @@ def test_samples_stand_class_by_class_in_columns(train: TrainView, qtbot: QtBot)
     qtbot.waitUntil(lambda: "Shapes" in train.form.facts.text(), timeout=PATIENCE_MS)
     facts = train.form._facts
     assert facts is not None and facts.sample_labels.tolist() == [*range(10)] * 3
-    assert len(facts.augmented) == 8
+    assert len(facts.augmented) == 1 + 8  # the picture itself, and eight times as the net may see it
+    assert (facts.augmented[0] == facts.samples[0]).all()
+    assert sum((copy != facts.samples[0]).any() for copy in facts.augmented[1:]) >= 7
+    assert "multiply-adds" in train.form.cost.text() or train.form._cost is None
+
+
+def test_pictures_of_each_class_are_counted(train: TrainView, qtbot: QtBot, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, count in (("Cat", 7), ("Dog", 5)):
+        for number in range(count):
+            path = tmp_path / "pets" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((9, 9, 3), 20 * number, np.uint8)).save(path)
+    (tmp_path / "pets" / "Cat" / "odd.png").write_text("no picture")
+    small(train, data=str(tmp_path / "pets"), test_share=0.0)
+    train.form.look_requested.emit()
+    qtbot.waitUntil(lambda: "pets" in train.form.facts.text(), timeout=PATIENCE_MS)
+    assert "cat 7, dog 5" in train.form.facts.text() and "1 not readable" in train.form.facts.text()
+    assert "odd.png" in train.form.facts.toolTip()
 
 
 def test_a_cell_of_the_confusion_matrix_shows_its_pictures(train: TrainView, qtbot: QtBot) -> None:

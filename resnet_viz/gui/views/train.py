@@ -63,6 +63,7 @@ class TrainView(QWidget):
         self._card_of: TrainConfig | None = None
         self._image: ImageInput | None = None
         self.layer = ""
+        self._saved = 0
         self.banner = Banner()
         self.form = TrainForm()
         self.center = TrainCenter()
@@ -117,7 +118,6 @@ class TrainView(QWidget):
         self.answers.open_picture.connect(self.open_picture)
         self.answers.status.connect(self.status)
         self.inputs.status.connect(self.status)
-        self.queue.told.connect(self._on_told)
         self.queue.said.connect(lambda run, line: center.log.appendPlainText(f"{run.name}: {line}"))
         self.queue.failed.connect(self._on_failed)
         self.queue.done.connect(self._on_done)
@@ -229,7 +229,7 @@ class TrainView(QWidget):
         """Queue the chosen runs that did not come to their end."""
         for run in self._chosen():
             history = self.book.get(run)
-            if history is None or history.state == "finished":
+            if history is None or (history.state == "finished" and history.test_error is not None):
                 self.banner.show_message(_tr("{0} has come to its end already.").format(run.name), "info")
             elif is_alive(run):
                 self.banner.show_message(_tr("{0} is being trained already.").format(run.name), "info")
@@ -300,6 +300,9 @@ class TrainView(QWidget):
             self._show_curves()
         if run == self.shown:
             self._show_shown()
+            if (saved := _saved_at(run)) != self._saved:  # whoever trains it has written a checkpoint
+                self._saved = saved
+                self._ask_maps()
 
     def _on_listed(self) -> None:
         runs = list(self.book.histories.values())
@@ -318,12 +321,9 @@ class TrainView(QWidget):
         self.status.emit("")
 
     def _on_ended(self, _run: Path) -> None:
+        self.status.emit("")
         self.queue.go_on()
         self._show_shown()
-
-    def _on_told(self, run: Path, event: dict[str, object]) -> None:
-        if event.get("event") == "checkpoint" and run == self.shown:
-            self._ask_maps()
 
     def _on_failed(self, run: Path, reason: str) -> None:
         self.book.refresh(run)
@@ -424,6 +424,13 @@ class TrainView(QWidget):
         self.center.map.set_selected(self.layer)
         self._show_shown()
         self._ask_maps()
+
+
+def _saved_at(run: Path) -> int:
+    try:
+        return (run / layout.LAST).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 views.add("train", ViewSpec("train", lambda: _tr("Train"), TrainView, 30))

@@ -142,7 +142,7 @@ class TrainCenter(QWidget):
         going = ours or alive
         self.pause_button.setVisible(run is not None and going)
         self.stop_button.setVisible(run is not None and (going or before is not None))
-        self.pause_button.setEnabled(ours)
+        self.pause_button.setEnabled(ours and not (run is not None and _is_measured(run)))
         self.pause_button.setText(_tr("Go on") if paused else _tr("Pause"))
         self.stop_button.setText(_tr("Stop") if before is None else _tr("Do not start"))
         self.stop_button.setToolTip(
@@ -185,13 +185,18 @@ class TrainCenter(QWidget):
         self._chose = True
 
 
+def _is_measured(run: RunHistory) -> bool:
+    """Return whether all steps of a run that goes on are done: its test pictures are being answered."""
+    return 0 < run.total_steps <= run.step
+
+
 def _going_text(run: RunHistory, paused: bool) -> str:
     epoch = _tr("epoch {0} of {1}").format(min(run.epochs_done + 1, run.epochs_planned), run.epochs_planned)
     if paused:
         return f"{epoch} · {_tr('paused')}"
     if not run.total_steps:
         return _tr("starting: reading the pictures")
-    if run.step >= run.total_steps:
+    if _is_measured(run):
         return _tr("measuring the test pictures")
     if not run.images_per_s > 0:
         return f"{epoch} · {_tr('first steps')}"
@@ -207,9 +212,9 @@ def _state_text(run: RunHistory, before: int | None) -> str:
     if run.state == "finished":
         once = run.epochs_done == 1
         text = _tr("finished, 1 epoch") if once else _tr("finished, {0} epochs").format(run.epochs_done)
-        return (
-            text if run.test_error is None else f"{text} · " + _tr("test error {0:.2f} %").format(run.test_error * 100)
-        )
+        if run.test_error is None:
+            return f"{text} · " + _tr("test error not measured")
+        return f"{text} · " + _tr("test error {0:.2f} %").format(run.test_error * 100)
     if run.state == "failed":
         return _tr("failed: {0}").format(run.reason)
     if run.state == "new":

@@ -30,6 +30,8 @@ from resnet_viz.training.recipes import from_recipe, propose, recipes, usual_lr
 from .train_options import make_field, options
 
 LOOK_AFTER_MS = 400
+COUNTED = 12
+"""Classes whose pictures are counted one by one in the form; of more it tells the range."""
 
 
 def _tr(text: str) -> str:
@@ -77,7 +79,7 @@ class TrainForm(QWidget):
         column.addWidget(heading)
         column.addLayout(self._rows(True))
         column.addWidget(self._make_advice())
-        self.augmented = Thumbnails(8, _tr("One picture as the net may see it; the first one is unchanged"))
+        self.augmented = Thumbnails(9, _tr("One picture unchanged, then eight times as the net may see it"))
         column.addWidget(self.augmented)
         self.more = QToolButton()
         self.more.setCheckable(True)
@@ -361,14 +363,18 @@ class TrainForm(QWidget):
         self.samples.set_pictures(facts.samples, names, count if 5 <= count <= 12 else 10)
         least, most = min(facts.counts), max(facts.counts)
         each = _tr("{0:,} each").format(least) if least == most else _tr("{0:,} to {1:,} each").format(least, most)
+        counts = [_tr("{0} {1:,}").format(name, one) for name, one in zip(facts.classes, facts.counts, strict=True)]
         lines = [
             _tr("{0}: {1} classes, {2}").format(facts.title, len(facts.classes), each),
+            *([", ".join(counts)] if least != most and count <= COUNTED else []),
             _tr("{0:,} to train on, {1:,} held out").format(facts.train, facts.val),
             _tr("mean {0}, std {1}").format(_numbers(facts.mean), _numbers(facts.std)),
         ]
+        tips = [", ".join(counts)]
         if facts.skipped:
             lines.append(_tr("{0} not readable, left out").format(len(facts.skipped)))
-            self.facts.setToolTip("\n".join(facts.skipped[:20]))
+            tips += facts.skipped[:20]
+        self.facts.setToolTip("\n".join(tips))
         self.facts.setText("\n".join(lines))
         self._show_cost()
 
@@ -382,7 +388,11 @@ class TrainForm(QWidget):
             self.cost.setText(self._instead or _tr("Measuring a few batches…"))
             return
         values = self._cost.values
-        lines = [_tr("{0:,} parameters · {1:.1f} million MACs").format(values["params"], values["macs"] / 1e6)]
+        lines = [
+            _tr("{0:,} parameters · {1:.1f} million multiply-adds a picture").format(
+                values["params"], values["macs"] / 1e6
+            )
+        ]
         epochs = self.fields["epochs"].value()
         if self._facts is not None and isinstance(epochs, int):
             epoch_s = self._facts.train / values["batch"] * values["step_s"]

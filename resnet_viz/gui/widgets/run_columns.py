@@ -52,6 +52,11 @@ def duration(seconds: float) -> str:
     return _tr("{0} d {1} h").format(*divmod(round(minutes / 60), 24))
 
 
+def longest_time_left() -> str:
+    """Return the widest text that :func:`state_title` gives a run that goes on."""
+    return _tr("{0} left").format(duration(23 * 3600 + 48 * 60))
+
+
 def state_title(run: RunHistory) -> str:
     """Return the state for people, with the time left while it runs."""
     if run.state == "running" and run.eta_s is not None:

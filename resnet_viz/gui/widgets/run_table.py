@@ -21,7 +21,7 @@ from PyQt6.QtWidgets import (
 from resnet_viz.training.history import RunHistory
 
 from .elided_label import ElidedLabel
-from .run_columns import Column, drop_order, to_csv, to_markdown
+from .run_columns import Column, drop_order, longest_time_left, to_csv, to_markdown
 from .run_model import RUN_ROLE, RunModel, RunProxy
 from .run_paint import BAR_PX, RunDelegate
 from .run_view import RunView, fit_widths
@@ -107,8 +107,12 @@ class RunTable(QWidget):
 
     def update_run(self, run: RunHistory) -> None:
         """Show one run's newer history, or add the run."""
+        row = self.model.row_of(run.path)
+        before = self.model.run_at(row).state if row >= 0 else ""
         self.model.update_run(run)
         self._recount()
+        if run.state != before:
+            self.fit()
 
     def runs(self) -> list[RunHistory]:
         """Return the runs that pass the filter, in the order on screen."""
@@ -197,6 +201,8 @@ class RunTable(QWidget):
     def _natural_px(self, column: Column) -> int:
         metrics = self.view.fontMetrics()
         texts = {column.text(run) for run in self.model.runs()[:500]}
+        if column.id == "state" and any(run.state == "running" for run in self.model.runs()):
+            texts.add(longest_time_left())
         widest = max((metrics.horizontalAdvance(text) for text in texts), default=0)
         extra = {"run": 34, "state": BAR_PX + 28}.get(column.id, 18)
         return max(widest + extra, self.view.title_px(column.title))
