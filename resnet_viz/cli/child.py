@@ -35,6 +35,18 @@ def give_way() -> str:
     return "normal"
 
 
+def stand_alone() -> None:
+    """Leave the window's session: its terminal may close, and the next window must not have to share with us.
+
+    Linux shares a processor among sessions before it looks at priorities inside them (sched(7),
+    autogroup), so a process of the idle class in a session of its own would take half of it.
+    """
+    if hasattr(os, "setsid"):
+        with suppress(OSError):  # not where we lead a session already
+            os.setsid()
+            Path("/proc/self/autogroup").write_text("19", encoding="ascii")
+
+
 class _Listener(threading.Thread):
     """Reads commands until stdin ends; a daemon, as a blocked read cannot be called back."""
 
@@ -58,6 +70,7 @@ class _Listener(threading.Thread):
                 self.control.go_on()
             elif command == "detach":
                 self.detached = True
+                stand_alone()
                 self.control.go_on()
         if not self.detached:
             self.control.cancel()

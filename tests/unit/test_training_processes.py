@@ -186,6 +186,10 @@ def test_a_run_told_to_go_on_alone_survives_its_parent(folder: Path, tmp_path: P
     child.stdin.write('{"cmd": "detach"}\n')
     child.stdin.close()
     child.stdout.close()
+    alone = False
+    while not alone and child.poll() is None:  # 20 epochs take seconds, hearing a command does not
+        alone = not hasattr(os, "getsid") or os.getsid(child.pid) == child.pid
+    assert alone
     assert child.wait(120) == 0
     told = [json.loads(line) for line in (run / layout.EVENTS).read_text().splitlines()]
     assert told[-1]["event"] == "finished" and not told[-1]["stopped"]
