@@ -189,6 +189,7 @@ def test_a_run_told_to_go_on_alone_survives_its_parent(folder: Path, tmp_path: P
     alone = False
     while not alone and child.poll() is None:  # 20 epochs take seconds, hearing a command does not
         alone = not hasattr(os, "getsid") or os.getsid(child.pid) == child.pid
+        time.sleep(0.01)
     assert alone
     assert child.wait(120) == 0
     told = [json.loads(line) for line in (run / layout.EVENTS).read_text().splitlines()]
