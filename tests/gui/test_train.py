@@ -231,6 +231,7 @@ def test_an_ablation_grid_is_every_combination(train: TrainView, qtbot: QtBot) -
     dialog = AblationDialog(from_recipe("quick", "resnet20", "shapes"), made.extend, train)
     qtbot.addWidget(dialog)
     dialog.show()
+    assert dialog.add_button.text() == "Queue 1 run"
     dialog.families["plain"].setChecked(True)
     dialog.depths["56"].setChecked(True)
     dialog.optimizers["adam"].setChecked(True)

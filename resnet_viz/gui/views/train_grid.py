@@ -136,7 +136,7 @@ class AblationDialog(QDialog):
         count = len(self.configs())
         self.count.setText(_tr("Tick at least one of each row.") if not count else "")
         self.count.setVisible(not count)
-        self.add_button.setText(_tr("Queue {0} runs").format(count))
+        self.add_button.setText(_tr("Queue 1 run") if count == 1 else _tr("Queue {0} runs").format(count))
         self.add_button.setEnabled(count > 0)
 
     def _on_accept(self) -> None:
