@@ -99,6 +99,14 @@ def test_the_shipped_configurations_can_be_run_again(run: str) -> None:
     assert made.optimizer in OPTIMIZERS and made.epochs > 0
 
 
+def test_how_batch_norm_works_on_many_processes_is_stated(capsys: pytest.CaptureFixture[str]) -> None:
+    from resnet_viz.cli import main
+
+    with pytest.raises(SystemExit):
+        main.run(["train", "--help"])
+    assert "under torchrun its statistics are of each process's share" in " ".join(capsys.readouterr().out.split())
+
+
 def test_every_field_is_explained() -> None:
     text = TrainConfig.__doc__ or ""
     for field in dataclasses.fields(TrainConfig):
