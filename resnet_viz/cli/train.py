@@ -31,8 +31,8 @@ _HELP = {
     "batch": "pictures per step, over all processes",
     "seed": "of weights, order, augmentation and split",
     "shortcut": "A, B or none; the net's own if not given",
-    "batch_norm": "whether the net has batch norm; under torchrun its statistics are of each process's share of a batch, "
-    "on GPUs of the whole batch",
+    "batch_norm": "whether the net has batch norm; under torchrun its statistics are of each process's share "
+    "of a batch, on GPUs of the whole batch",
     "activation": "relu, tanh or sigmoid",
     "init": "how weights are drawn: he, xavier, normal or default",
     "init_std": "standard deviation for --init normal",
