@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -149,6 +150,7 @@ class GridLayout:
         return position, dx / self.cell_w, dy / self.cell_h
 
 
+@lru_cache(maxsize=64)  # asked at every paint and every click, mostly with the same shape and view
 def fit(count: int, map_w: int, map_h: int, width: int, height: int, gap: int, least: int) -> float:
     """Return the zoom at which all cells fit into ``width`` x ``height``, but no cell under ``least`` pixels wide."""
     best = 0.0
