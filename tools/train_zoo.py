@@ -44,7 +44,7 @@ ZOO = {
     "resnet56-cifar10": Entry(f"--model resnet56 {PAPER}"),
     "plain56-cifar10": Entry(f"--model plain56 {PAPER}"),
     "hresnet-cifar10": Entry("--model hresnet --data cifar10 --recipe hresnet"),
-    "xai-catdog": Entry(f"--model xai --recipe quick --epochs 60 --lr 0.05 {PHOTOGRAPHS}"),
+    "xai-catdog": Entry(f"--model xai --recipe quick --epochs 60 --optimizer adam --lr 0.0005 {PHOTOGRAPHS}"),
     "resnet18-cifar10": Entry("--model resnet18 --data cifar10 --recipe quick --size 64", ships=False),
     "resnet18-catdog": Entry(
         f"--model resnet18 --recipe fine-tune --train-part all {PHOTOGRAPHS}", start="resnet18-cifar10"
