@@ -120,7 +120,14 @@ class _Named:
         return
 
 
+def _refuse_bytearray(_unpickler: object) -> None:
+    raise _Refused("a block of changeable bytes")
+
+
 class _Rehearsal(pickle._Unpickler):
+    # Python reserves a bytearray at the file's word, before it reads; no checkpoint has one
+    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _refuse_bytearray}
+
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")
         self.names: set[str] = set()

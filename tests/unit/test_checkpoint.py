@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import struct
+import tracemalloc
 import warnings
 import zipfile
 from pathlib import Path
@@ -283,6 +284,19 @@ def test_files_that_unpack_to_too_much_are_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(files, "MAX_FILE_BYTES", 100)
     with pytest.raises(CheckpointError, match="larger"):
         read_state(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("claimed", [10, 1 << 34, 1 << 62])
+def test_a_bytearray_is_not_reserved_at_the_files_word(tmp_path: Path, claimed: int) -> None:
+    content = b"\x80\x05\x96" + claimed.to_bytes(8, "little") + b"0123456789."
+    (tmp_path / "x.pt").write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="changeable bytes"):
+            read_state(tmp_path / "x.pt")
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000  # the file is read in blocks of 64 MiB
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("ending", [".pt", ".safetensors", ".legacy.pt"])
