@@ -16,6 +16,7 @@ from PyQt6.QtGui import QIcon
 from PyQt6.QtWidgets import QApplication
 
 from resnet_viz.core.paths import assets_dir, config_dir
+from resnet_viz.session.store import FIRST_MODEL
 
 from . import errors, theme
 from .window import MainWindow
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from resnet_viz.session.requests import OpenModel
 
 os.environ.setdefault("QT_API", "pyqt6")  # matplotlib and superqt ask for it when they are imported
-
-FIRST_MODEL = "resnet20-cifar10"
 
 
 @dataclass(frozen=True, slots=True)

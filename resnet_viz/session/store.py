@@ -13,6 +13,8 @@ from resnet_viz.core.paths import atomic_path, config_dir, runs_dir, trained_dir
 from resnet_viz.core.types import Normalization
 
 MAX_RECENT = 12
+FIRST_MODEL = "resnet20-cifar10"
+"""The net that the app opens with; every list begins with it."""
 
 
 def trained_models() -> list[tuple[str, Mapping[str, Any]]]:
@@ -23,8 +25,8 @@ def trained_models() -> list[tuple[str, Mapping[str, Any]]]:
             card = _read_json(path)
             if isinstance(card, dict) and (path.parent / "weights.safetensors").is_file():
                 found.setdefault(str(card.get("id") or path.parent.name), card | {"folder": str(path.parent)})
-    # the residual net first: it is what the app opens with
-    return sorted(found.items(), key=lambda item: (str(item[1].get("arch", "")).startswith("plain"), item[0]))
+    plain = {name for name, card in found.items() if str(card.get("arch", "")).startswith("plain")}
+    return sorted(found.items(), key=lambda item: (item[0] != FIRST_MODEL, item[0] in plain, item[0]))
 
 
 def trained_folder(model_id: str) -> Path | None:
