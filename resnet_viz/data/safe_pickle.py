@@ -17,6 +17,7 @@ import numpy as np
 
 from resnet_viz.core.errors import DataError
 from resnet_viz.core.types import U8
+from resnet_viz.core.unpickler import BoundedUnpickler
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """CIFAR-100's training file has 155 MB, the largest of its kind."""
@@ -65,16 +66,7 @@ def read_batch(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _refuse_bytearray(_unpickler: object) -> None:
-    raise pickle.UnpicklingError("a bytearray is not part of a CIFAR batch")
-
-
-# The interpreter written in Python, on purpose: the one in C reserves memory for whatever
-# index a "memoize" instruction names, so that ten bytes can claim many gigabytes.
-# What it reserves itself at the file's word, a bytearray, is refused.
-class _Unpickler(pickle._Unpickler):
-    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _refuse_bytearray}
-
+class _Unpickler(BoundedUnpickler):
     def find_class(self, module: str, name: str) -> Callable[..., object]:
         # functions made anew for each file: a pickle can set attributes of what it is given
         if (module, name) in (

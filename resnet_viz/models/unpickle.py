@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import _compat_pickle
 import io
-import pickle
 from typing import Any, BinaryIO
 
 import torch
 
 from resnet_viz.core.errors import CheckpointError
+from resnet_viz.core.unpickler import BoundedUnpickler
 
 MAX_PICKLE_BYTES = 64 * 1024**2
 """The pickle describes the tensors; their values lie outside of it."""
@@ -120,13 +120,8 @@ class _Named:
         return
 
 
-def _refuse_bytearray(_unpickler: object) -> None:
-    raise _Refused("a block of changeable bytes")
-
-
-class _Rehearsal(pickle._Unpickler):
-    # Python reserves a bytearray at the file's word, before it reads; no checkpoint has one
-    dispatch = pickle._Unpickler.dispatch | {pickle.BYTEARRAY8[0]: _refuse_bytearray}
+class _Rehearsal(BoundedUnpickler):
+    refusal = _Refused
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")
