@@ -22,7 +22,7 @@ from resnet_viz.models.blocks import NetOptions
 from . import store
 from .batches_of import Pictures, Pool, check, choose, open_pool, resolve
 from .gradient_requests import NOISE, SAMPLES, BatchRequest, NetChoice
-from .loading import open_model
+from .loading import channels_last, open_model
 from .requests import OpenModel
 
 NET_BYTES = 300_000_000
@@ -152,7 +152,7 @@ class Shelf:
             return open_model(OpenModel(choice.ref))
         options = dict(choice.options)
         if card is not None:
-            return create(choice.ref, seed=seed, **options), card
+            return channels_last(create(choice.ref, seed=seed, **options)), card
         made = open_model(OpenModel(choice.ref, untrained=True, seed=seed, options=options))
         self._cards.put(key, made[1], 1)
         return made

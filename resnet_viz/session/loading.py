@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from resnet_viz.analysis.receptive_field import receptive_fields
@@ -32,11 +33,25 @@ def open_model(request: OpenModel) -> tuple[nn.Module, ModelCard]:
     """Open a net and describe it.
 
     Returns:
-        The net in eval mode, and its card.
+        The net in eval mode, and its card. Its kernels lie channels last, as every input does
+        (:func:`~resnet_viz.data.batches.normalise`): no pass needs to reorder them.
 
     Raises:
         UserError: one sentence of what is wrong and one of what to do next.
     """
+    net, card = _open(request)
+    return channels_last(net), card
+
+
+def channels_last(net: nn.Module) -> nn.Module:
+    """Lay a net's kernels out as the pictures are; returns the net."""
+    for weight in net.parameters():
+        if weight.ndim == 4:  # not Module.to, which refuses a net that has kernels of five dimensions as well
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return net
+
+
+def _open(request: OpenModel) -> tuple[nn.Module, ModelCard]:
     if request.factory:
         return _open_factory(request)
     if request.untrained:
