@@ -273,12 +273,11 @@ class InspectView(InspectPanels):
         self.looked = looked
         self.center.grid.set_busy(False)
         activation = looked.activation
-        self.center.grid.set_pinned(self.pinned())
-        self.center.set_activation(activation, looked.stats)
         if activation is not None:
             self.channel = min(self.channel, len(activation.maps) - 1)
+        self.center.grid.set_pinned(self.pinned())
         self.center.grid.set_selected(self.channel)
-        self.center.grid.paint_now()  # the maps are what the click was for: everything else comes after
+        self.center.set_activation(activation, looked.stats)
         self._after.start()
 
     def _show_rest(self) -> None:

@@ -189,8 +189,9 @@ class InspectCenter(QWidget):
             self.set_mode("maps")
 
     def set_activation(self, activation: Activation | None, stats: ChannelStats | None) -> None:
-        """Show a layer's maps."""
+        """Show a layer's maps at once, and their scale a moment later."""
         self.grid.set_activation(activation, stats)
+        self.grid.paint_now()  # the maps are what the click was for: all else that has changed would be painted first
         self._show_scale()
         for button in (self.save_button, self.python_button):
             button.setEnabled(activation is not None)
