@@ -50,7 +50,9 @@ ZOO = {
         ships=False,
     ),
     "xai-catdog": Entry(
-        f"--model xai --recipe fine-tune --train-part all --lr 0.01 --dropout 0.2 {PHOTOGRAPHS}", start="xai-cifar10"
+        "--model xai --data catdog --recipe fine-tune --train-part head --epochs 10 --size 34 --batch 32"
+        " --pad 0 --crop-scale 0.5 --dropout 0.1",
+        start="xai-cifar10",
     ),
     "resnet18-cifar10": Entry("--model resnet18 --data cifar10 --recipe quick --size 64", ships=False),
     "resnet18-catdog": Entry(

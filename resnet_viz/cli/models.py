@@ -32,7 +32,7 @@ def rows() -> list[dict[str, Any]]:
                 "family": spec.family if spec else "unknown",
                 "depth": spec.depth if spec else None,
                 "params": card.get("params"),
-                "input": spec.input_size if spec else None,
+                "input": card.get("input_size") or (spec.input_size if spec else None),
                 "classes": len(card.get("classes", ())),
                 "dataset": card.get("dataset"),
                 "test_error": card.get("test_error"),

@@ -33,7 +33,10 @@ def test_models_lists_trained_nets_first(capsys: pytest.CaptureFixture[str]) -> 
     assert rows[0]["id"] == "resnet20-cifar10"
     assert rows[0]["test_error"] <= 0.095
     assert rows[0]["params"] == 269_722
-    assert {row["id"] for row in rows} >= {*models.ids(), "plain20-cifar10"}
+    by_id = {row["id"]: row for row in rows}
+    assert by_id.keys() >= {*models.ids(), "plain20-cifar10"}
+    # a trained net's side is that of its training, not its architecture's usual one
+    assert (by_id["xai-catdog"]["input"], by_id["xai"]["input"]) == (34, 128)
 
 
 def test_layers_gives_shapes_parameters_and_receptive_fields(capsys: pytest.CaptureFixture[str]) -> None:
