@@ -76,7 +76,14 @@ def options() -> tuple[Option, ...]:
         Option("crop_scale", t("Random crop"), t("Smallest share of the area that is kept and resized; 0 for none")),
         Option("jitter", t("Colour jitter"), t("Brightness, contrast and saturation change by up to this share")),
         Option("label_smoothing", t("Label smoothing"), t("Share of the target given to all classes alike")),
-        Option("dropout", t("Dropout"), t("Of every dropout layer the net has; -1 leaves the net's own")),
+        Option(
+            "dropout",
+            t("Dropout"),
+            t(
+                "Of every dropout layer the net has; -1 leaves the net's own. "
+                "With its own, XAI learns next to nothing at first: begin with 0"
+            ),
+        ),
         Option("momentum", t("Momentum"), t("Share of the last step that is kept")),
         Option("warmup", t("Warm-up"), t("Share of the run in which the learning rate rises")),
         Option("milestones", t("Milestones"), t("Steps at which the learning rate is multiplied by gamma")),
