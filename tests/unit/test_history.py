@@ -188,7 +188,7 @@ def test_the_nets_that_ship(run: Path) -> None:
     assert len(history.epoch) == history.epochs_planned == history.epochs_done
     guessing = 1 - 1 / len(json.loads((run / layout.CARD).read_text())["classes"])
     assert history.test_error is not None and 0 < history.test_error < guessing
-    assert history.best_val_error is not None and history.total_s > 60
+    assert history.best_val_error is not None and history.total_s > 30  # the head of a small set takes under a minute
     assert history.weight_norm.shape == (len(history.gradient_steps), len(history.blocks))
     assert history.plain == run.name.startswith("plain")
     assert len(history.classes) == 10 or history.data != "cifar10"
