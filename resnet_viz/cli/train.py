@@ -47,7 +47,7 @@ _HELP = {
     "milestones": "steps at which --schedule steps multiplies the learning rate by --gamma",
     "gamma": "that factor",
     "label_smoothing": "share of the target given to all classes alike",
-    "dropout": "of every dropout layer; -1 leaves the net's own (xai learns little with it at first: try 0)",
+    "dropout": "of every dropout layer; -1 leaves the net's own (if xai stays at chance: 0, and --init he)",
     "pad": "pixels of padding before a random crop; 0 for no crop",
     "flip": "mirror half of the pictures",
     "crop_scale": "smallest share of the area that a random resized crop keeps; 0 for none",

@@ -81,7 +81,7 @@ def options() -> tuple[Option, ...]:
             t("Dropout"),
             t(
                 "Of every dropout layer the net has; -1 leaves the net's own. "
-                "With its own, XAI learns next to nothing at first: begin with 0"
+                "If XAI stays at chance, try 0 and He initialisation"
             ),
         ),
         Option("momentum", t("Momentum"), t("Share of the last step that is kept")),
