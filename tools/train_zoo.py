@@ -37,7 +37,7 @@ class Entry:
 
 
 PAPER = "--data cifar10 --recipe paper"
-PHOTOGRAPHS = "--data catdog --size 64 --batch 32 --pad 0 --crop-scale 0.5"
+PHOTOGRAPHS = "--data catdog --batch 32 --pad 0 --crop-scale 0.5"
 ZOO = {
     "resnet20-cifar10": Entry(f"--model resnet20 {PAPER}"),
     "plain20-cifar10": Entry(f"--model plain20 {PAPER}"),
@@ -50,13 +50,12 @@ ZOO = {
         ships=False,
     ),
     "xai-catdog": Entry(
-        "--model xai --data catdog --recipe fine-tune --train-part head --epochs 10 --size 34 --batch 32"
-        " --pad 0 --crop-scale 0.5 --dropout 0.1",
+        f"--model xai --recipe fine-tune --train-part head --epochs 10 --size 34 --dropout 0.1 {PHOTOGRAPHS}",
         start="xai-cifar10",
     ),
     "resnet18-cifar10": Entry("--model resnet18 --data cifar10 --recipe quick --size 64", ships=False),
     "resnet18-catdog": Entry(
-        f"--model resnet18 --recipe fine-tune --train-part all {PHOTOGRAPHS}", start="resnet18-cifar10"
+        f"--model resnet18 --recipe fine-tune --train-part all --size 64 {PHOTOGRAPHS}", start="resnet18-cifar10"
     ),
 }
 

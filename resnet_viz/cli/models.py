@@ -19,7 +19,7 @@ def rows() -> list[dict[str, Any]]:
     import torch
 
     from resnet_viz.models import models
-    from resnet_viz.session.store import trained_models
+    from resnet_viz.session.store import trained_models, trained_size
 
     found: list[dict[str, Any]] = []
     for model_id, card in trained_models():
@@ -32,7 +32,7 @@ def rows() -> list[dict[str, Any]]:
                 "family": spec.family if spec else "unknown",
                 "depth": spec.depth if spec else None,
                 "params": card.get("params"),
-                "input": card.get("input_size") or (spec.input_size if spec else None),
+                "input": trained_size(card) or (spec.input_size if spec else None),
                 "classes": len(card.get("classes", ())),
                 "dataset": card.get("dataset"),
                 "test_error": card.get("test_error"),

@@ -147,16 +147,10 @@ def _open_file(path: Path, request: OpenModel) -> tuple[nn.Module, ModelCard]:
         source=source,
         dataset=str(extra.get("dataset", "")),
         test_error=float(error) if isinstance(error, (int, float)) else None,
-        input_size=_size(extra) or (32 if small else None),
+        input_size=store.trained_size(extra) or (32 if small else None),
         extra=dict(extra),
     )
     return net, card
-
-
-def _size(extra: Mapping[str, Any]) -> int | None:
-    """Return the side at which a run was trained, where its card says so."""
-    size = extra.get("input_size")
-    return size if isinstance(size, int) and 8 <= size <= 1024 else None
 
 
 def _labels(found: Recognised, dataset: str, count: int) -> tuple[str, ...]:

@@ -29,6 +29,12 @@ def trained_models() -> list[tuple[str, Mapping[str, Any]]]:
     return sorted(found.items(), key=lambda item: (item[0] != FIRST_MODEL, item[0] in plain, item[0]))
 
 
+def trained_size(card: Mapping[str, Any]) -> int | None:
+    """Return the side at which a net was trained, where its card says so."""
+    size = card.get("input_size")
+    return size if isinstance(size, int) and 8 <= size <= 1024 else None
+
+
 def trained_folder(model_id: str) -> Path | None:
     """Return the folder of a trained net, None if there is no such id."""
     for found, card in trained_models():
