@@ -7,6 +7,8 @@ Side by side in one run, taking turns:
             ``plt.subplots`` with 64 ``imshow``, drawn by Agg
   ours      the real window: choose the layer, worker thread, pass that stops after the
             layer, mosaic, repaint
+  pointed   the same with a mouse: it comes to the layer, lies there for 150 ms, and the button
+            goes down and up; timed from the button. The pass has then been run ahead.
   bare      the forward pass up to and including layer1, nothing shown
 """
 
@@ -42,7 +44,8 @@ def measure(runs: int) -> dict[str, list[float]]:
     The other two sides live in a process of their own: a second thread that uses OpenMP in ours
     would make every barrier of our pass sleep instead of spin, which the app never does.
     """
-    from PyQt6.QtCore import QEventLoop
+    from PyQt6.QtCore import QEvent, QEventLoop, QPoint, QPointF, Qt
+    from PyQt6.QtGui import QMouseEvent
     from PyQt6.QtWidgets import QApplication
 
     from resnet_viz.core.paths import assets_dir
@@ -79,6 +82,37 @@ def measure(runs: int) -> dict[str, list[float]]:
         settle()
         return time.perf_counter() - begun
 
+    def pointed() -> float:
+        """Click as a person does: the mouse is there before the button goes down."""
+        place = QPointF(block_at("layer1.1"))
+        if inspect.layer == "layer1.1":  # a click on what is chosen asks for nothing
+            inspect.select_layer("layer1")
+            settle()
+            rest()
+        mouse(QEvent.Type.MouseMove, place)
+        rest_s(0.15)
+        begun = time.perf_counter()
+        mouse(QEvent.Type.MouseButtonPress, place)
+        mouse(QEvent.Type.MouseButtonRelease, place)
+        assert inspect.layer == "layer1.1"
+        settle()
+        took = time.perf_counter() - begun
+        mouse(QEvent.Type.MouseMove, QPointF(1, 1))
+        return took
+
+    def block_at(name: str) -> QPoint:
+        layout = inspect.map.map_layout()
+        assert layout is not None
+        body = next(column.body for column in layout.columns if column.block == name)
+        view = inspect.map._view()
+        return QPoint(round(body.cx - inspect.map.offset() + view.x()), round(body.bottom - 2 + view.y()))
+
+    def mouse(kind: QEvent.Type, place: QPointF) -> None:
+        left = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else Qt.MouseButton.LeftButton
+        none = Qt.KeyboardModifier.NoModifier
+        event = QMouseEvent(kind, place, QPointF(inspect.map.mapToGlobal(place)), left, left, none)
+        QApplication.sendEvent(inspect.map, event)
+
     def theirs(kind: str) -> float:
         here.send(kind)
         return float(here.recv())
@@ -86,7 +120,10 @@ def measure(runs: int) -> dict[str, list[float]]:
     def rest() -> None:
         """Forget the maps, so that ours must run its pass, and let everything else be painted."""
         inspect._context.nets.ask("forget", Forget())
-        end = time.perf_counter() + 0.1
+        rest_s(0.1)
+
+    def rest_s(seconds: float) -> None:
+        end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             QApplication.processEvents()
             time.sleep(0.005)
@@ -94,6 +131,7 @@ def measure(runs: int) -> dict[str, list[float]]:
     kinds: dict[str, Callable[[], float]] = {
         "usual": lambda: theirs("usual"),
         "ours": ours,
+        "pointed": pointed,
         "bare": lambda: theirs("bare"),
     }
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -158,6 +196,7 @@ def report(times: dict[str, list[float]], *, as_json: bool) -> None:
     ratios = {
         "usual / ours (whole click)": medians["usual"] / medians["ours"],
         "ours / bare forward to layer1": medians["ours"] / medians["bare"],
+        "pointed / bare forward to layer1": medians["pointed"] / medians["bare"],
     }
     if as_json:
         print(json.dumps({"median_s": medians, "ratios": ratios}))

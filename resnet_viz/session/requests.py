@@ -105,6 +105,17 @@ class Looked:
     pass_ms: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LookAhead:
+    """Compute what a look will ask for soon, and keep it; there is no answer.
+
+    Attributes:
+        look: the question to come.
+    """
+
+    look: Look
+
+
 @dataclass(frozen=True, slots=True)
 class FilterRequest:
     """Show a layer's kernels."""

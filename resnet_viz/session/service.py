@@ -33,7 +33,7 @@ from resnet_viz.data.transforms import prepare
 from resnet_viz.jobs.cache import ByteLRU
 
 from .loading import open_model
-from .requests import FilterRequest, FiltersOpened, Forget, Look, Looked, Opened, OpenModel
+from .requests import FilterRequest, FiltersOpened, Forget, Look, LookAhead, Looked, Opened, OpenModel
 
 NET_BYTES = 1_500_000_000
 MAP_BYTES = 256_000_000
@@ -80,6 +80,9 @@ class Workbench:
             return Opened(self._open(request, token).card)
         if isinstance(request, Look):
             return self._look(request, token)
+        if isinstance(request, LookAhead):
+            self._look(request.look, token)
+            return None
         if isinstance(request, FilterRequest):
             return FiltersOpened(filters(self._net(request.model).net, request.layer))
         if isinstance(request, Forget):

@@ -206,6 +206,24 @@ def test_a_narrow_block_grows_under_the_mouse_and_shrinks_again(make_map: MakeMa
     assert column_of(widget, "layer2.9").body == body
 
 
+def test_the_layer_that_a_click_would_select_is_told_before_it(make_map: MakeMap) -> None:
+    widget = make_map()
+    pointed: list[str] = []
+    pressed: list[str] = []
+    widget.layer_pointed.connect(pointed.append)
+    widget.layer_pressed.connect(pressed.append)
+    cell = cell_of(widget, "layer2.1.conv2").rect
+    QTest.mouseMove(widget, spot(widget, cell.cx, cell.cy))
+    assert pointed == ["layer2.1.conv2"] and not pressed
+    body = column_of(widget, "layer1.0").body
+    QTest.mouseMove(widget, spot(widget, body.cx, body.bottom - 2))
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, pos=spot(widget, body.cx, body.bottom - 2))
+    assert pointed[-1] == "layer1.0" and pressed == ["layer1.0"]
+    widget.set_operable({"layer1.0"})  # now a click selects nothing
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, pos=spot(widget, body.cx, body.bottom - 2))
+    assert pressed == ["layer1.0"]
+
+
 def test_a_wide_block_keeps_its_size_under_the_mouse(make_map: MakeMap) -> None:
     widget = make_map("resnet20")
     body = column_of(widget, "layer2.1").body

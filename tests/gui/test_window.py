@@ -68,6 +68,40 @@ def test_choosing_a_layer_in_the_map_shows_it(open_window: Open, qtbot: QtBot) -
     assert window.inspect.looked.activation.maps.shape == (64, 8, 8)
 
 
+def test_a_layer_under_the_mouse_is_known_before_it_is_clicked(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    inspect = window.inspect
+    inspect.map.layer_pointed.emit("layer1.2")  # the mouse passes by
+    inspect.map.layer_pointed.emit("layer2.1")  # and rests here
+    with qtbot.waitSignal(inspect._context.nets.arrived, timeout=20_000) as arrived:
+        pass
+    assert arrived.args is not None and arrived.args[0].kind == "ahead" and arrived.args[0].error is None
+    assert arrived.args[0].request.look.layer == "layer2.1"
+    assert inspect.layer == "layer1.0"  # nothing on screen has moved
+    inspect.map.layer_selected.emit("layer2.1")
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    assert inspect.looked is not None and inspect.looked.pass_ms == 0
+    assert inspect.looked.activation is not None and inspect.looked.activation.maps.shape == (32, 16, 16)
+    inspect.select_layer("layer1.2")  # the mouse only passed by
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    assert inspect.looked.layer == "layer1.2" and inspect.looked.pass_ms > 0
+
+
+def test_a_click_overtakes_what_is_computed_ahead(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    inspect = window.inspect
+    for _ in range(20):
+        inspect.map.layer_pressed.emit("layer3.1")
+        inspect.select_layer("layer2.0.conv1" if inspect.layer != "layer2.0.conv1" else "layer1.1")
+        qtbot.waitUntil(inspect.settled, timeout=20_000)
+        assert inspect.looked is not None and inspect.looked.layer == inspect.layer
+    inspect.map.layer_pressed.emit("layer3.2")  # a press asks at once, and the click waits for that pass
+    inspect.select_layer("layer3.2")
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    assert inspect.looked is not None and inspect.looked.layer == "layer3.2" and inspect.looked.pass_ms == 0
+    assert inspect._ahead_of in ("", "layer3.2")
+
+
 def test_keys_step_through_the_layers(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     window.inspect.select_layer("layer2.0.conv1")

@@ -21,7 +21,7 @@ from resnet_viz.session import store
 from resnet_viz.session.architectures import ARCHITECTURES
 from resnet_viz.session.loading import open_model
 from resnet_viz.session.normalizing import parse_normalization
-from resnet_viz.session.requests import FilterRequest, FiltersOpened, Forget, Look, Looked, Opened, OpenModel
+from resnet_viz.session.requests import FilterRequest, FiltersOpened, Forget, Look, LookAhead, Looked, Opened, OpenModel
 from resnet_viz.session.service import Workbench
 from resnet_viz.session.snippets import python_script
 
@@ -72,6 +72,20 @@ def test_the_second_look_runs_no_pass_and_another_layer_stops_early(bench: Workb
     bench.handle(Forget())
     assert looked(bench, Look(card.id, image, Fit(), "layer1.0")).pass_ms > 0
     handle.remove()
+
+
+def test_what_was_looked_at_ahead_costs_no_pass(bench: Workbench) -> None:
+    card = opened(bench, OpenModel(ref="resnet20", untrained=True))
+    image = load_image(CAT)
+    known = looked(bench, Look(card.id, image, Fit(), "conv1"))
+    ahead = Look(card.id, image, Fit(), "layer1.0", predict=False, energies=False)
+    assert bench.handle(LookAhead(ahead)) is None
+    then = looked(bench, Look(card.id, image, Fit(), "layer1.0"))
+    assert then.pass_ms == 0 and then.prediction is not None and known.prediction is not None
+    bench.handle(Forget())
+    alone = looked(bench, Look(card.id, image, Fit(), "layer1.0"))
+    assert then.activation is not None and alone.activation is not None
+    assert np.array_equal(then.activation.maps, alone.activation.maps)
 
 
 def test_another_crop_or_mean_is_another_answer(bench: Workbench) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PyQt6.QtCore import QCoreApplication, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QWidget
 
 from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
 from resnet_viz.gui.context import Context
 from resnet_viz.jobs.latest import Outcome
-from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, Looked
+from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, LookAhead, Looked
 
 from .inspect_logic import block_with_skip, channel_sentence, default_layer, introduction, neighbour, spans_decades
 from .inspect_panels import InspectPanels
 from .registry import ViewSpec, views
 
 TOP_CLASSES = 10
+
+POINTED_MS = 60
+"""How long the mouse rests on a layer before its maps are computed; one that passes by asks for nothing."""
 
 
 def _tr(text: str) -> str:
@@ -70,6 +75,12 @@ class InspectView(InspectPanels):
         self._after.setSingleShot(True)
         self._after.setInterval(0)
         self._after.timeout.connect(self._show_rest)
+        # a click follows the mouse: what it will ask for is computed while the mouse lies there
+        self._pointed = self._ahead_of = ""
+        self._ahead = QTimer(self)
+        self._ahead.setSingleShot(True)
+        self._ahead.setInterval(POINTED_MS)
+        self._ahead.timeout.connect(lambda: self._look_ahead(self._pointed))
         # by layer name and shape, so that pins outlive a change of picture and of net
         self._pins: dict[tuple[str, tuple[int, ...]], frozenset[int]] = {}
         self._connect()
@@ -77,6 +88,9 @@ class InspectView(InspectPanels):
     def _connect(self) -> None:
         self.map.layer_selected.connect(self.select_layer)
         self.tree.layer_selected.connect(self.select_layer)
+        self.map.layer_pointed.connect(self._on_pointed)
+        self.tree.layer_pointed.connect(self._on_pointed)
+        self.map.layer_pressed.connect(self._look_ahead)
         self.center.mode_changed.connect(lambda _mode: self.refresh())
         self.center.save_requested.connect(self.save_requested)
         self.center.python_requested.connect(self.python_requested)
@@ -241,10 +255,28 @@ class InspectView(InspectPanels):
         look = self.request()
         if look is None:
             return
+        self._ahead.stop()
+        if self._ahead_of != self.layer:
+            self._context.nets.cancel("ahead")
+            self._ahead_of = ""
         self.center.grid.set_busy(True)
         self._stale.start()
         self._waiting.add("look")
         self._context.nets.ask("look", look)
+
+    def _on_pointed(self, name: str) -> None:
+        self._pointed = name
+        self._ahead.start()
+
+    def _look_ahead(self, name: str) -> None:
+        """Let the maps of a layer be computed that is not chosen yet: a click on it then finds them."""
+        self._ahead.stop()
+        look = self.request()
+        if look is None or self.center.mode != "maps" or name in (self.layer, self._ahead_of) or self._waiting:
+            return
+        self._ahead_of = name
+        # no belief: the one on screen is known, and a pass for the maps alone ends behind the layer
+        self._context.nets.ask("ahead", LookAhead(replace(look, layer=name, block=None, predict=False, energies=False)))
 
     def settled(self) -> bool:
         """Whether a net and a picture are shown and no answer is awaited."""
@@ -256,6 +288,9 @@ class InspectView(InspectPanels):
     # ---- showing ----
 
     def _on_arrived(self, outcome: Outcome) -> None:
+        if outcome.kind == "ahead":
+            self._ahead_of = ""  # kept by the worker, or an error that a click will tell
+            return
         if outcome.progress is None:
             self._waiting.discard(outcome.kind)
         if outcome.error is not None and outcome.kind in ("look", "filters"):

@@ -40,9 +40,11 @@ class LayerTree(QWidget):
 
     Signals:
         layer_selected: the layer's name, when the person chose it.
+        layer_pointed: the layer's name, as the mouse comes over it.
     """
 
     layer_selected = pyqtSignal(str)
+    layer_pointed = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -87,6 +89,8 @@ class LayerTree(QWidget):
         selection = self.view.selectionModel()
         assert selection is not None
         selection.currentChanged.connect(self._on_current)
+        self.view.setMouseTracking(True)
+        self.view.entered.connect(self._on_entered)
 
     def set_card(self, card: ModelCard | None) -> None:
         """Show another net's layers; stages of a deep net start closed."""
@@ -171,6 +175,10 @@ class LayerTree(QWidget):
         name = current.data(NAME_ROLE)
         if name and not self._quiet:
             self.layer_selected.emit(str(name))
+
+    def _on_entered(self, index: QModelIndex) -> None:
+        if name := index.data(NAME_ROLE):
+            self.layer_pointed.emit(str(name))
 
 
 def _tip(layer: LayerInfo) -> str:

@@ -31,6 +31,9 @@ from .map_text import arc_tip, block_tip, click_words, how_to_use, layer_tip, le
 from .map_view import ZOOM_STEP, MapView
 
 DWELL_MS = 140
+HOLD_MS = 40
+"""How long what a click changed on the map waits to be painted: what was asked for by it goes first."""
+
 NARROW_EM = 4.5
 
 
@@ -50,11 +53,15 @@ class NetworkMap(MapView):
         layer_selected: name of the layer that a person chose.
         block_clicked: name of the block whose body was clicked; ``layer_selected`` follows.
         arc_clicked: name of the block whose skip connection was clicked; nothing is selected.
+        layer_pointed: name of the layer that a click here would select, as the mouse moves over it.
+        layer_pressed: likewise, as the button goes down; it may turn out to be no click.
     """
 
     layer_selected = pyqtSignal(str)
     block_clicked = pyqtSignal(str)
     arc_clicked = pyqtSignal(str)
+    layer_pointed = pyqtSignal(str)
+    layer_pressed = pyqtSignal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,6 +79,10 @@ class NetworkMap(MapView):
         self._dwell.setSingleShot(True)
         self._dwell.setInterval(DWELL_MS)
         self._dwell.timeout.connect(self._on_dwell)
+        self._hold = QTimer(self)
+        self._hold.setSingleShot(True)
+        self._hold.setInterval(HOLD_MS)
+        self._hold.timeout.connect(self.update)
         self._retranslate()
 
     def _retranslate(self) -> None:
@@ -103,7 +114,16 @@ class NetworkMap(MapView):
         super().set_lesions(deleted, cut)
         self._describe()
 
+    def update(self, *area: object) -> None:
+        """Ask to be painted; after a click a moment later, see ``HOLD_MS``."""
+        if not self._hold.isActive():
+            super().update(*area)
+
     def set_selected(self, layer: str | None) -> None:
+        self._hold.stop()
+        self._select(layer)
+
+    def _select(self, layer: str | None) -> None:
         super().set_selected(layer)
         if self._columns:
             self._cursor = (self._columns[0], self._cursor_layer(layer))
@@ -177,6 +197,8 @@ class NetworkMap(MapView):
         if event is not None and event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             self._pressed, self._panned = event.position(), False
             self._keys = False
+            if event.button() == Qt.MouseButton.LeftButton and (layer := self._meant(self.hit(event.position()))):
+                self.layer_pressed.emit(layer)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         if event is None:
@@ -219,7 +241,16 @@ class NetworkMap(MapView):
         self.setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
         if hit is not None:
             self._dwell.start()
+        if layer := self._meant(hit):
+            self.layer_pointed.emit(layer)
         self.update()
+
+    def _meant(self, hit: Hit | None) -> str:
+        """Return the layer that a click there would select, empty if it selects none."""
+        plan = self.plan()
+        if hit is None or plan is None or hit.kind == "arc" or self._operable is not None:
+            return ""
+        return hit.layer or plan.columns[hit.index].block.out
 
     def _operation(self, hit: Hit) -> Literal["delete", "cut"] | None:
         """Return what a click there does to the net, None for nothing."""
@@ -242,11 +273,11 @@ class NetworkMap(MapView):
         if hit.kind == "arc":
             self.arc_clicked.emit(hit.block)
             return
-        plan = self.plan()
-        if plan is None:
+        layer = self._meant(hit)
+        if not layer:
             return
-        layer = hit.layer or plan.columns[hit.index].block.out
-        self.set_selected(layer)
+        self._hold.start()
+        self._select(layer)
         if not hit.layer:
             self.block_clicked.emit(hit.block)
         self.layer_selected.emit(layer)
