@@ -52,6 +52,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "val_share": (0.0, 0.9),
     "test_share": (0.0, 0.9),
     "init_std": (0.0, 10.0),
+    "lanes": (0, 64),
     "gradients_every": (0, 10**9),
     "checkpoint_every_s": (0.0, 1e9),
 }
@@ -101,6 +102,8 @@ class TrainConfig:
         bf16: ``"auto"`` times two batches and takes the faster, ``"on"``, ``"off"``.
         channels_last: memory layout of the net and the batches.
         compile: run the net through torch.compile.
+        lanes: parts of a batch that go through the net side by side, see :mod:`.lanes`; batch norm
+            sees one part. 0 for two on a processor and one on a GPU.
         gradients_every: steps between two records of the blocks' gradient norms; 0 for none.
         keep_epochs: keep the weights of every epoch.
         checkpoint_every_s: seconds between two checkpoints inside an epoch; 0 for none.
@@ -145,6 +148,7 @@ class TrainConfig:
     bf16: str = "auto"
     channels_last: bool = True
     compile: bool = False
+    lanes: int = 0
     gradients_every: int = 100
     keep_epochs: bool = False
     checkpoint_every_s: float = 120.0

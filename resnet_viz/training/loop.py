@@ -31,6 +31,7 @@ from . import layout, runs
 from .config import TrainConfig
 from .control import RunControl
 from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step, to_json
+from .lanes import Lanes, lanes_of, write_in_place
 from .measure import Measure, faster_in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
@@ -95,13 +96,14 @@ def _lead(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken, wo
             with contextlib.suppress(OutputError):
                 if one is not None:
                     one.close()
+        trainer.lanes.close()
 
 
 class _Trainer:
     """One run in one process; the events are its only way out."""
 
     def __init__(self, config: TrainConfig, data: ArraySet, run: Path, world: World) -> None:
-        self.config, self.run, self.world = config, run, world
+        self.run, self.world = run, world
         device = world.device
         part, val = split_train_val(data.labels, config.val_share, config.seed)
         kept = replace(data, images=data.images[part], labels=data.labels[part]) if len(val) else data
@@ -112,16 +114,16 @@ class _Trainer:
         labels = torch.from_numpy(data.labels)
         self.images, self.labels = images[part].to(device), labels[part].to(device)
         self.val_images, self.val_labels = images[val].to(device), labels[val].to(device)
-        self.sizes = _batch_sizes(len(part), config.batch, world.size)
-        self.total_steps = len(self.sizes) * config.epochs
-        if config.max_steps:
-            self.total_steps = min(self.total_steps, config.max_steps)
-
         self.log_bytes = None if state is None else int(state["log_bytes"])
         # a run that goes on has its weights: those it once started from may be gone
         net = build(config if state is None else replace(config, start_from=""))
         layout_ = torch.channels_last if config.channels_last else torch.contiguous_format
         self.net = net.to(device, memory_format=layout_)  # type: ignore[call-overload]
+        config = self.config = replace(config, lanes=lanes_of(config, net, world, state is not None))
+        self.sizes = _batch_sizes(len(part), config.batch, world.size)
+        self.total_steps = len(self.sizes) * config.epochs
+        if config.max_steps:
+            self.total_steps = min(self.total_steps, config.max_steps)
         self.part = freeze(self.net, config.train_part)
         self.optimizer: Any = make_optimizer(config, self.part.parameters, fused=True)
         self.augmentation = Augmentation(config.pad, config.flip, config.crop_scale, config.jitter)
@@ -132,11 +134,13 @@ class _Trainer:
         self.order: Tensor | None = None
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)  # loss, right answers, pictures
         self.log: runs.EventLog | None = None
-        self.measure = Measure(self.net)
         if state is None:
             self.bf16 = world.agree(self._choose_bf16())
         else:
             self._restore(state)
+        write_in_place(self.net)
+        self.lanes = Lanes(self.net, config.lanes)
+        self.measure = Measure(self.lanes.nets)
         if world.leads:
             self._write_beginning(data)
         self.forward: nn.Module = world.wrap(self.net)
@@ -158,9 +162,14 @@ class _Trainer:
         for epoch in range(self.done_epochs + 1, self.config.epochs + 1):
             if self.step >= self.total_steps and self.order is None:
                 break
-            for event in self._epoch(epoch, token):
+            with self.lanes.narrowed():
+                for event in self._epoch(epoch, token):
+                    yield event
+                    if isinstance(event, (Failed, Finished)):
+                        return
+            for event in self._end_epoch(epoch):
                 yield event
-                if isinstance(event, (Failed, Finished)):
+                if isinstance(event, Failed):
                     return
         yield Finished(self.done_epochs, self._elapsed())
 
@@ -170,6 +179,7 @@ class _Trainer:
             self.sums.zero_()
             self.position = 0
         self.part.train_mode(self.net)
+        self.lanes.align_modes()
         batches = torch.split(self.order.to(self.world.device), [*self.sizes, len(self.labels) - sum(self.sizes)])
         marked, since, last = time.monotonic(), 0, 0.0
         for batch in batches[self.position : len(self.sizes)]:
@@ -199,7 +209,6 @@ class _Trainer:
                 every = self.config.checkpoint_every_s
                 if every and now - self.saved > every and self.world.size == 1:
                     yield self._save(False)
-        yield from self._end_epoch(epoch)
 
     def _end_epoch(self, epoch: int) -> Iterator[Event]:
         sums = self.world.sums(self.sums)
@@ -223,28 +232,41 @@ class _Trainer:
         rows = self.world.shard(len(batch))
         mine = batch[rows]
         draws = self.augmentation.draw(len(batch), self.generator)[rows]
-        images = normalise(self.augmentation.apply(self.images[mine], draws), self.normalization)
-        labels = self.labels[mine]
         record = self.world.leads and self._recorded()
-        # a compiled net would be compiled anew for the hooks of a recorded step
-        forward = self.net if record and self.config.compile else self.forward
-        # DDP divides by the number of processes; shares of a batch may differ by one picture
-        share = len(mine) * self.world.size / len(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        with self.measure.watching(record):
+
+        def work(net: nn.Module, part: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            """Return images, labels, right answers and loss of one lane's part, its gradients left in ``net``."""
+            chosen = mine[part]
+            images = normalise(self.augmentation.apply(self.images[chosen], draws[part]), self.normalization)
+            labels = self.labels[chosen]
+            # a compiled net would be compiled anew for the hooks of a recorded step
+            forward = net if net is not self.net or (record and self.config.compile) else self.forward
+            # DDP divides by the number of processes; parts of a batch may differ by one picture
+            share = len(chosen) * self.world.size / len(batch)
             with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
                 logits = forward(images)  # (n, classes)
             loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
             (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
+            return images, labels, (logits.detach().argmax(1) == labels).sum(), loss.detach()
+
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.measure.watching(record):
+            parts = self.lanes.run(work, len(mine))
+        self.lanes.gather()
         lr = self._lr()
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        gradients = self.measure.gradients(self.step + 1, loss, images, labels) if record else None
+        loss = sum(one * (len(labels) / len(mine)) for _, labels, _, one in parts) if len(parts) > 1 else parts[0][3]
+        assert isinstance(loss, Tensor)
+        gradients = None
+        if record:
+            with self.lanes.widened():
+                gradients = self.measure.gradients(self.step + 1, loss, *parts[0][:2])
         self.optimizer.step()
         self.step, self.position = self.step + 1, self.position + 1
-        right = (logits.detach().argmax(1) == labels).sum()
-        self.sums += torch.stack((loss.detach().double() * len(mine), right.double(), right.new_tensor(len(mine))))
-        return loss.detach(), gradients
+        for _, labels, right, one in parts:
+            self.sums += torch.stack((one.double() * len(labels), right.double(), right.new_tensor(len(labels))))
+        return loss, gradients
 
     def _recorded(self) -> bool:
         """Return whether this step's gradients are recorded: every so many steps, and densely at the beginning.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -26,29 +26,28 @@ class Measure:
     """Gradient norms of a net's blocks while it trains (He et al. 2015, sec. 4.1; our measure).
 
     Args:
-        net: a net with blocks, not wrapped.
+        nets: a net with blocks, not wrapped, and its replicas in other lanes.
     """
 
-    def __init__(self, net: nn.Module) -> None:
-        self.net = net
-        self._blocks = block_tensors(net)
-        self._watched: Watched | None = None
+    def __init__(self, nets: Sequence[nn.Module]) -> None:
+        self.net = nets[0]
+        self._blocks = [block_tensors(net) for net in nets]
+        self._watched: list[Watched] = []
 
     @contextmanager
     def watching(self, record: bool) -> Iterator[None]:
         """Watch the gradients at the blocks' outputs of the pass inside, forward and backward, if ``record``."""
-        self._watched = None
-        if not record:
-            yield
-            return
-        with watch_tensors(self._blocks) as self._watched:
+        with ExitStack() as stack:
+            self._watched = [stack.enter_context(watch_tensors(one)) for one in self._blocks] if record else []
             yield
 
     def gradients(self, step: int, loss: Tensor, images: Tensor, labels: Tensor) -> Gradients:
         """Return the norms after a backward pass; blocks that are not trained have norm 0."""
-        names = tuple(block.name for block in self._blocks)
-        weights = weight_norms([[weight.grad for weight in block.weights("first")] for block in self._blocks])
-        acts = [0.0] * len(names) if self._watched is None else self._watched.act_norms()
+        blocks = self._blocks[0]
+        names = tuple(block.name for block in blocks)
+        weights = weight_norms([[weight.grad for weight in block.weights("first")] for block in blocks])
+        # each lane saw other pictures of the batch
+        acts = [math.hypot(*norms) for norms in zip(*(one.act_norms() for one in self._watched), strict=True)]
         near = coherence(self.net, images[:PICTURES].float(), labels[:PICTURES])
         return Gradients(step, names, tuple(weights), tuple(acts), float(loss.detach()), near)
 

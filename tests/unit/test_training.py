@@ -65,7 +65,7 @@ def test_a_run_writes_its_folder_and_learns(data: ArraySet, tmp_path: Path) -> N
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         layout.CONFIG, layout.EVENTS, layout.WEIGHTS, layout.LAST, layout.CARD,
     }  # fmt: skip
-    assert TrainConfig.read(tmp_path / "run" / layout.CONFIG) == config(epochs=6, num_classes=3)
+    assert TrainConfig.read(tmp_path / "run" / layout.CONFIG) == config(epochs=6, num_classes=3, lanes=1)
     logged = lines(tmp_path / "run")
     assert len(logged) == len(events) and logged[0]["train_pictures"] == 54 and logged[0]["val_pictures"] == 18
     card = json.loads((tmp_path / "run" / layout.CARD).read_text())
@@ -85,13 +85,14 @@ class StopAfter(CancelToken):
         return self.left < 0
 
 
-@pytest.mark.parametrize("net", ["resnet20", "xai"])
-def test_stopped_runs_end_with_the_same_weights_and_log(data: ArraySet, tmp_path: Path, net: str) -> None:
+@pytest.mark.parametrize(("net", "lanes"), [("resnet20", 1), ("resnet20", 2), ("xai", 1)])
+def test_stopped_runs_end_with_the_same_weights_and_log(data: ArraySet, tmp_path: Path, net: str, lanes: int) -> None:
     """XAI draws dropout from the global generator, which has to be given back too."""
     if net == "xai":
         images = np.repeat(np.repeat(data.images, 5, 1), 5, 2)
         data = replace(data, images=images)
-    chosen = config(model=net, size=40 if net == "xai" else 8, epochs=2, jitter=0.2, label_smoothing=0.1)
+    size = 40 if net == "xai" else 8
+    chosen = config(model=net, size=size, epochs=2, jitter=0.2, label_smoothing=0.1, lanes=lanes)
     list(train(chosen, data, tmp_path / "whole"))
     rng = random.Random(0)
     for attempt in range(2):

@@ -89,7 +89,7 @@ for line in sys.stdin:
 def test_killed_at_random_moments_a_run_ends_as_one_that_never_was(folder: Path, tmp_path: Path) -> None:
     """Twenty times SIGKILL, at any moment from the reading of the data on."""
     config = TrainConfig(
-        "resnet20", str(folder), epochs=40, size=8, batch=16, bf16="off", pad=1, checkpoint_every_s=0.02
+        "resnet20", str(folder), epochs=40, size=8, batch=16, bf16="off", pad=1, checkpoint_every_s=0.02, lanes=2
     )
     (tmp_path / "config.toml").write_text(config.to_toml())
     run, whole, rng, kills = tmp_path / "killed", tmp_path / "whole", random.Random(1), 0
@@ -97,7 +97,7 @@ def test_killed_at_random_moments_a_run_ends_as_one_that_never_was(folder: Path,
         pass
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER, run, tmp_path / "config.toml"],
-        env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=environment() | {"OMP_NUM_THREADS": "2"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert driver.stdin is not None and driver.stdout is not None
     status = -1
@@ -144,6 +144,20 @@ def test_two_processes_train_like_one(folder: Path, tmp_path: Path) -> None:
     first = [json.loads(line) for line in (tmp_path / "one" / layout.EVENTS).read_text().splitlines()]
     losses = [[e["train_loss"] for e in told if e["event"] == "epoch"] for told in (first, events)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_two_lanes_train_like_two_processes(folder: Path, tmp_path: Path) -> None:
+    """Batch norm included, which sees half of each batch both ways."""
+    more: dict[str, object] = {"epochs": 1, "optimizer": "momentum", "lr": 0.01}
+    finish(command(*options(folder, tmp_path / "lanes", **more), "--lanes", 2))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    finish([*torchrun, "-m", "resnet_viz", "train", *(str(w) for w in options(folder, tmp_path / "two", **more))])
+    lanes, two = last(tmp_path / "lanes"), last(tmp_path / "two")
+    assert lanes["step"] == two["step"] == 6
+    for name, value in lanes["net"].items():
+        if "running" in name or "tracked" in name:
+            continue  # of rank 0's half there, the mean of both here
+        torch.testing.assert_close(two["net"][name], value, rtol=1e-4, atol=1e-6)
 
 
 def test_the_windows_process_obeys_its_commands(folder: Path, tmp_path: Path) -> None:
