@@ -9,7 +9,8 @@ of them. A ratio is taken within each repeat, of which the median is quoted.
 
   usual       a data set of pictures with torchvision's RandomCrop, RandomHorizontalFlip,
               ToTensor and Normalize on each, a DataLoader with 0 or 2 workers, fp32
-  ours        the events of ``resnet_viz.training.loop.train``, as the window's child runs it
+  ours        the events of ``resnet_viz.training.loop.train``, as the window's child runs it: two
+              lanes, each with half the threads
   bare        our augmentation, optimizer, memory layout and precision, written down as one
               loop: no events, no log, no gradient norms, no accuracy, no schedule
   no norms    ours with ``gradients_every = 0``
@@ -143,9 +144,10 @@ def take_turns(turns: Iterator[tuple[int, float]]) -> None:
     """Train for one turn whenever a line comes in, and answer with its steps and seconds."""
     import torch
 
+    threads = torch.get_num_threads()  # of the process: a run with lanes shares them out
     # the first two turns choose kernels, fill caches, and record norms densely where norms are recorded
     next(turns), next(turns)
-    print(json.dumps([torch.get_num_threads()]), flush=True)
+    print(json.dumps([threads]), flush=True)
     for _ in sys.stdin:
         print(json.dumps(next(turns)), flush=True)
 

@@ -14,10 +14,12 @@ from torch import nn
 from resnet_viz.models import models
 
 from .config import TrainConfig
+from .lanes import Lanes, lanes_of, write_in_place
 from .measure import faster_in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
 from .prepare import input_size
+from .world import World
 
 TIMED = 3
 """Steps that are timed; the shortest counts, as whatever disturbs only lengthens."""
@@ -81,26 +83,35 @@ def estimate(config: TrainConfig) -> Estimate:
     labels = torch.randint(0, classes, (config.batch,), generator=generator).to(device)
     bf16 = config.bf16 == "on" or (config.bf16 == "auto" and faster_in_bf16(net, images))
     macs = _macs(net, images[:1])
+    write_in_place(net)
+    lanes = Lanes(net, lanes_of(config, net, World(0, 1, device), resumed=False))
     part.train_mode(net)
+    lanes.align_modes()
 
     def step(pictures: int) -> float:
+        def work(net: nn.Module, rows: slice) -> float:
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                logits = net(images[:pictures][rows])
+            loss = nn.functional.cross_entropy(logits.float(), labels[:pictures][rows])
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.item()
+
         begun = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits = net(images[:pictures])
-        loss = nn.functional.cross_entropy(logits.float(), labels[:pictures])
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        lanes.run(work, pictures)
+        lanes.gather()
         optimizer.step()
-        loss.item()
         return time.perf_counter() - begun
 
-    probed = min(PROBED, config.batch)
-    step(probed)  # pays for choosing kernels
-    foreseen = step(probed) * config.batch / probed
-    pictures = max(probed, min(config.batch, int(config.batch * LONGEST_S / foreseen)))
-    before = _peak(device)
-    shortest = min(step(pictures) for _ in range(TIMED))
-    scale = config.batch / pictures
+    with lanes.narrowed():
+        probed = min(PROBED, config.batch)
+        step(probed)  # pays for choosing kernels
+        foreseen = step(probed) * config.batch / probed
+        pictures = max(probed, min(config.batch, int(config.batch * LONGEST_S / foreseen)))
+        before = _peak(device)
+        shortest = min(step(pictures) for _ in range(TIMED))
+        scale = config.batch / pictures
+    lanes.close()
     after = _peak(device)
     peak = None if before is None or after is None else int(before + (after - before) * scale)
     params = sum(parameter.numel() for parameter in net.parameters())

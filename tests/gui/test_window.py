@@ -87,6 +87,22 @@ def test_a_layer_under_the_mouse_is_known_before_it_is_clicked(open_window: Open
     assert inspect.looked.layer == "layer1.2" and inspect.looked.pass_ms > 0
 
 
+def test_the_next_layer_is_known_before_the_next_key(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    inspect = window.inspect
+    inspect.select_layer("layer2.0.conv1")
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    with qtbot.waitSignal(
+        inspect._context.nets.arrived, timeout=20_000, check_params_cb=lambda outcome: outcome.kind == "ahead"
+    ) as arrived:
+        window.actions_by_id["next_layer"].trigger()
+    assert arrived.args is not None and arrived.args[0].request.look.layer == "layer2.0.relu1"
+    assert inspect.layer == "layer2.0.bn1"
+    window.actions_by_id["next_layer"].trigger()
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    assert inspect.looked is not None and inspect.looked.layer == "layer2.0.relu1" and inspect.looked.pass_ms == 0
+
+
 def test_a_click_overtakes_what_is_computed_ahead(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     inspect = window.inspect

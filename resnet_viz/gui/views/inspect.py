@@ -179,6 +179,9 @@ class InspectView(InspectPanels):
         name = neighbour(self.card, self.layer, step)
         if name is not None:
             self.select_layer(name)
+            following = neighbour(self.card, name, step)
+            if following is not None:  # who goes one step mostly goes on
+                self._on_pointed(following)
 
     def select_channel(self, channel: int) -> None:
         """Look closer at one channel."""
