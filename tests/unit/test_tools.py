@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from resnet_viz.cli.main import make_parser
 from resnet_viz.core.paths import trained_dir
@@ -136,6 +138,7 @@ def test_a_virtual_screen_answers() -> None:
 # --- the nets that ship
 
 zoo = tool("train_zoo")
+ship = tool("ship_run")
 
 
 @pytest.mark.parametrize("name", zoo.ZOO)
@@ -155,3 +158,25 @@ def test_every_net_that_ships_can_be_trained_anew(name: str, tmp_path: Path, mon
 
 def test_whatever_ships_is_in_the_zoo() -> None:
     assert {folder.name for folder in trained_dir().iterdir() if folder.is_dir()} <= set(zoo.ZOO)
+
+
+def test_what_ships_is_under_80_megabytes() -> None:
+    assert sum(path.stat().st_size for path in trained_dir().rglob("*") if path.is_file()) < 80e6
+
+
+def test_a_shipped_log_is_shorter_and_tells_the_same() -> None:
+    events: list[dict[str, object]] = [{"event": "started", "epochs": 2, "threads": 1}]
+    events += [{"event": "step", "step": step, "loss": 1.23456789, "lr": 0.1} for step in range(1, 2502)]
+    events += [{"event": "gradients", "step": 1, "blocks": ["a", "b"], "weight_norm": [505.00231, 1e-7 / 3]}]
+    events += [{"event": "epoch", "epoch": 1, "train_loss": 0.123456789}]
+    kept = [json.loads(line) for line in ship.shortened([json.dumps(event) for event in events])]
+    steps = [event["step"] for event in kept if event["event"] == "step"]
+    assert len(steps) <= ship.STEPS + 1 and steps[-1] == 2501 and steps[:2] == [3, 6]
+    assert [event["event"] for event in kept if event["event"] != "step"] == ["started", "gradients", "epoch"]
+    assert kept[-2] == {"event": "gradients", "step": 1, "blocks": ["a", "b"], "weight_norm": [505.0, 3.333e-08]}
+    assert kept[-1]["train_loss"] == 0.123457 and kept[0] == events[0]
+
+
+def test_half_precision_is_refused_where_it_overflows() -> None:
+    assert ship.holds(torch.tensor([65504.0])) and not ship.holds(torch.tensor([1e5]))
+    assert not ship.holds(torch.tensor(3))  # a counter
