@@ -59,10 +59,10 @@ class Bridge(QObject):
         """Give up the request of this kind, waiting or running."""
         self._runner.cancel(kind)
 
-    def close(self) -> None:
-        """Stop the worker; nothing is delivered any more."""
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Stop the worker, and wait for it at most so long; nothing is delivered any more."""
         self._open = False
-        self._runner.close()
+        self._runner.close(timeout_s)
 
     def _deliver(self, outcome: Outcome) -> None:
         if self._open:

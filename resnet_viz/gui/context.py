@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QSettings
 
 from .bridge import Bridge
 from .run_book import RunBook
+
+LONGEST_S = 5.0
+"""How long the program waits at its end for workers that cannot stop at once, such as one that imports torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class Context:
     settings: QSettings
 
     def close(self) -> None:
-        """Stop all workers."""
-        for bridge in (self.nets, self.files, self.desk, self.costs, self.lab, self.studies):
-            bridge.close()
+        """Stop all workers: tell them all first, then wait for them together."""
+        bridges = (self.nets, self.files, self.desk, self.costs, self.lab, self.studies)
+        for bridge in bridges:
+            bridge.close(timeout_s=0)
+        end = time.monotonic() + LONGEST_S
+        for bridge in bridges:
+            bridge.close(timeout_s=max(0.0, end - time.monotonic()))

@@ -467,6 +467,7 @@ class MainWindow(QMainWindow):
         if self._filled:
             for splitter in self._splitters():
                 self.settings.setValue(splitter.objectName(), splitter.saveState())
+            self.hide()  # gone at once, whatever the workers still have to finish
             self.train.queue.close(keep=self._leaving == "keep")
             self.context.close()
         self.settings.sync()

@@ -209,7 +209,7 @@ def test_every_option_survives_the_form(train: TrainView) -> None:
         schedule="steps", warmup=0.05, warmup_lr=0.002, warmup_steps=4, milestones=(5, 8), gamma=0.3,
         label_smoothing=0.1, dropout=0.25, pad=2, flip=False, crop_scale=0.5, jitter=0.2, val_share=0.2, test_share=0.3,
         normalize="half", size=16, start_from="resnet20-cifar10", train_part="late", bf16="off",
-        compile=True, gradients_every=13, keep_epochs=True, tensorboard=True,
+        compile=True, lanes=3, gradients_every=13, keep_epochs=True, tensorboard=True,
     )  # fmt: skip
     train.form.set_config(made)
     assert train.form.config() == made

@@ -451,3 +451,28 @@ def test_the_window_remembers_its_layout_and_colours(open_window: Open) -> None:
     assert again.actions_by_id["scheme_light"].isChecked()
     assert again.inspect.columns.sizes() == sizes
     again.actions_by_id["scheme_system"].trigger()
+
+
+def test_at_the_end_all_workers_are_told_before_any_is_waited_for(qtbot: QtBot, tmp_path: Path) -> None:
+    """Each of these gives up only once every other has been told."""
+    from PyQt6.QtCore import QSettings
+
+    from resnet_viz.core.token import CancelToken
+    from resnet_viz.gui.bridge import Bridge
+    from resnet_viz.gui.context import Context
+
+    tokens: list[CancelToken] = []
+
+    def stubborn(_request: object, token: CancelToken, _progress: object) -> None:
+        tokens.append(token)
+        while len(tokens) < 6 or not all(one.cancelled for one in tokens):
+            threading.Event().wait(0.01)
+
+    bridges = [Bridge(stubborn, f"stubborn {index}") for index in range(6)]
+    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    context = Context(*bridges, book=None, settings=settings)  # type: ignore[arg-type]
+    for bridge in bridges:
+        bridge.ask("wait", None)
+    qtbot.waitUntil(lambda: len(tokens) == 6, timeout=20_000)
+    context.close()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("stubborn")]

@@ -103,6 +103,14 @@ def options() -> tuple[Option, ...]:
         Option("gradients_every", t("Gradients every"), t("Steps between two records of gradient norms; 0 for never")),
         Option("bf16", t("bfloat16"), t("Half-precision arithmetic, where it is faster")),
         Option("compile", t("torch.compile"), t("Half a minute of compiling, then faster steps")),
+        Option(
+            "lanes",
+            t("Lanes"),
+            t(
+                "Parts of a batch that go through the net side by side, each on its share of the cores; "
+                "batch norm sees one part. 0: two on a processor, one on a GPU"
+            ),
+        ),
         Option("keep_epochs", t("Keep all epochs"), t("Keep the weights of every epoch")),
         Option("tensorboard", t("TensorBoard"), t("Write TensorBoard event files into the run's folder too")),
     )
@@ -142,6 +150,6 @@ def make_field(name: str) -> OptionField:
         return SwitchField()
     if name == "milestones":
         return ListField()
-    if name in ("epochs", "batch", "pad", "max_steps", "warmup_steps", "size", "seed", "gradients_every"):
+    if name in ("epochs", "batch", "pad", "max_steps", "warmup_steps", "size", "seed", "gradients_every", "lanes"):
         return WholeField(1 if name in ("epochs", "batch") else 0, 1_000_000_000)
     return NumberField()
