@@ -50,7 +50,9 @@ def main() -> None:
         path.write_text("".join(line + "\n" for line in shortened(lines)), encoding="utf-8")
     own = load_file(run / layout.WEIGHTS)
     half = {name: tensor.half() if holds(tensor) else tensor for name, tensor in own.items()}
-    for weights, precision in ((half, "float16"), (own, "float32")):
+    large = sum(tensor.is_floating_point() and not holds(tensor) for tensor in own.values())
+    mixed = f"float16, {large} tensors with larger values float32" if large else "float16"
+    for weights, precision in ((half, mixed), (own, "float32")):
         with atomic_path(target / layout.WEIGHTS) as path:
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
         entry = card | {"id": arguments.id, "weights": precision}

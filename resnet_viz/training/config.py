@@ -103,7 +103,7 @@ class TrainConfig:
         channels_last: memory layout of the net and the batches.
         compile: run the net through torch.compile.
         lanes: parts of a batch that go through the net side by side, see :mod:`.lanes`; batch norm
-            sees one part. 0 for two on a processor and one on a GPU.
+            sees one part. 0 for as many as :func:`.lanes.lanes_of` finds good.
         gradients_every: steps between two records of the blocks' gradient norms; 0 for none.
         keep_epochs: keep the weights of every epoch.
         checkpoint_every_s: seconds between two checkpoints inside an epoch; 0 for none.
@@ -196,6 +196,7 @@ class TrainConfig:
         for required in ("model", "data"):
             if required not in values:
                 raise UserError(f"{source} lacks '{required}'. Add it, or start a new run.")
+        values.setdefault("lanes", 1)  # of the time before there were any
         return cls(**checked(values, source)).check()  # type: ignore[arg-type]
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -84,7 +85,7 @@ def estimate(config: TrainConfig) -> Estimate:
     bf16 = config.bf16 == "on" or (config.bf16 == "auto" and faster_in_bf16(net, images))
     macs = _macs(net, images[:1])
     write_in_place(net)
-    lanes = Lanes(net, lanes_of(config, net, World(0, 1, device), resumed=False))
+    lanes = Lanes(net, lanes_of(config, net, World(0, 1, device)), config.batch)
     part.train_mode(net)
     lanes.align_modes()
 
@@ -103,7 +104,7 @@ def estimate(config: TrainConfig) -> Estimate:
         optimizer.step()
         return time.perf_counter() - begun
 
-    with lanes.narrowed():
+    with contextlib.closing(lanes), lanes.narrowed():
         probed = min(PROBED, config.batch)
         step(probed)  # pays for choosing kernels
         foreseen = step(probed) * config.batch / probed
@@ -111,7 +112,6 @@ def estimate(config: TrainConfig) -> Estimate:
         before = _peak(device)
         shortest = min(step(pictures) for _ in range(TIMED))
         scale = config.batch / pictures
-    lanes.close()
     after = _peak(device)
     peak = None if before is None or after is None else int(before + (after - before) * scale)
     params = sum(parameter.numel() for parameter in net.parameters())

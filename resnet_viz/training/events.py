@@ -24,6 +24,7 @@ class Started:
     step: int = 0
     processes: int = 1
     threads: int = 1
+    lanes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

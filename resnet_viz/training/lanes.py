@@ -35,14 +35,13 @@ _WRITTEN_OVER = (nn.modules.batchnorm._NormBase, nn.modules.conv._ConvNd, nn.Lin
 """Layers whose gradient needs nothing of what they put out."""
 
 SMALLEST = 16
-"""Pictures of a lane below which batch norm's statistics would be poor: such a batch has one lane."""
+"""Pictures of a lane below which batch norm's statistics would be poor: such a batch goes through one lane."""
 
 
-def lanes_of(config: TrainConfig, net: nn.Module, world: World, resumed: bool) -> int:
-    """Return how many lanes a run has.
+def lanes_of(config: TrainConfig, net: nn.Module, world: World) -> int:
+    """Return how many lanes a new run has.
 
-    One number for every processor, so that a seed means the same on all of them. A run that goes
-    on has said it, but for one of the time before there were lanes, which has one.
+    One number for every processor, so that a seed means the same on all of them.
 
     Raises:
         UserError: if the run asks for several and cannot have them.
@@ -57,8 +56,8 @@ def lanes_of(config: TrainConfig, net: nn.Module, world: World, resumed: bool) -
         why = "dropout draws its numbers one after another"
     elif config.compile:
         why = "a compiled net takes whole batches"
-    if resumed:
-        return 1 if world.size > 1 or world.device.type != "cpu" else max(1, config.lanes)
+    if config.lanes > 1 and 2 * config.lanes > config.batch:
+        why = f"a batch of {config.batch} leaves some of them fewer than two pictures"
     if config.lanes > 1 and why:
         raise UserError(f"lanes is {config.lanes}, but {why}. Leave lanes at 0.")
     if config.lanes:
@@ -69,17 +68,20 @@ def lanes_of(config: TrainConfig, net: nn.Module, world: World, resumed: bool) -
 class Lanes:
     """A net and its replicas, which share its weights and have gradients and buffers of their own.
 
-    Where there are as many cores as lanes they run at the same time, else one after another,
-    with the same result.
+    Where there are as many threads as lanes they run at the same time, else one after another:
+    with the same result, to the last bit where each has as many threads.
 
     Args:
         net: on the CPU where ``count`` is above 1.
         count: lanes.
+        batch: pictures of a full batch; one that has fewer than its share for each lane, and
+            than :data:`SMALLEST`, goes through the first lane alone.
     """
 
-    def __init__(self, net: nn.Module, count: int) -> None:
+    def __init__(self, net: nn.Module, count: int, batch: int) -> None:
         self.nets = [net, *(_replica(net) for _ in range(count - 1))]
         self._busy = count
+        self._least = count * max(2, min(SMALLEST, batch // count))
         self._threads = torch.get_num_threads()
         self._share = max(1, self._threads // count)
         self._pool: ThreadPoolExecutor | None = None
@@ -122,16 +124,18 @@ class Lanes:
 
         Args:
             work: gets the lane's net and rows; in a thread of its own for all lanes but the first.
-            count: pictures; so few that a lane would have one (batch norm cannot work with it) go
-                through the first lane together.
+            count: pictures.
 
         Returns:
             The result of each lane that had work, in the order of the rows.
         """
-        self._busy = lanes = len(self.nets) if count >= 2 * len(self.nets) else 1
+        self._busy = lanes = len(self.nets) if count >= self._least else 1
         rows = [slice(count * lane // lanes, count * (lane + 1) // lanes) for lane in range(lanes)]
-        if self._pool is None or lanes == 1:
-            return [work(net, mine) for net, mine in zip(self.nets, rows, strict=False)]
+        if lanes == 1:
+            with self.widened():
+                return [work(self.nets[0], rows[0])]
+        if self._pool is None:
+            return [work(net, mine) for net, mine in zip(self.nets, rows, strict=True)]
         others = [self._pool.submit(work, net, mine) for net, mine in zip(self.nets[1:], rows[1:], strict=True)]
         try:
             first = work(self.nets[0], rows[0])
@@ -144,12 +148,15 @@ class Lanes:
         if len(self.nets) == 1:
             return
         for weights in self._weights[1 : self._busy]:
-            pairs = [(own.grad, one.grad) for own, one in zip(self._weights[0], weights, strict=True)]
-            found = [(own, one) for own, one in pairs if own is not None and one is not None]
+            pairs = list(zip(self._weights[0], weights, strict=True))
+            found = [(one.grad, other.grad) for one, other in pairs if one.grad is not None and other.grad is not None]
+            for one, other in pairs:
+                if one.grad is None:
+                    one.grad = other.grad
             if found:
-                torch._foreach_add_([own for own, _ in found], [one for _, one in found])
-            for one in weights:
-                one.grad = None
+                torch._foreach_add_([one for one, _ in found], [other for _, other in found])
+            for other in weights:
+                other.grad = None
         own, rest = self._statistics[0], self._statistics[1:]
         if own:
             # by differences: statistics that no lane changes stay the same to the last bit

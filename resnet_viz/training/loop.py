@@ -119,7 +119,10 @@ class _Trainer:
         net = build(config if state is None else replace(config, start_from=""))
         layout_ = torch.channels_last if config.channels_last else torch.contiguous_format
         self.net = net.to(device, memory_format=layout_)  # type: ignore[call-overload]
-        config = self.config = replace(config, lanes=lanes_of(config, net, world, state is not None))
+        self.config = config
+        # kept in the checkpoint: what was chosen may be "as many as are good", and must stay what it was
+        self.chosen_lanes = lanes_of(config, net, world) if state is None else int(state.get("lanes", 1))
+        several = world.size > 1 or device.type != "cpu"  # a run may go on elsewhere than it began
         self.sizes = _batch_sizes(len(part), config.batch, world.size)
         self.total_steps = len(self.sizes) * config.epochs
         if config.max_steps:
@@ -139,7 +142,7 @@ class _Trainer:
         else:
             self._restore(state)
         write_in_place(self.net)
-        self.lanes = Lanes(self.net, config.lanes)
+        self.lanes = Lanes(self.net, 1 if several else self.chosen_lanes, config.batch)
         self.measure = Measure(self.lanes.nets)
         if world.leads:
             self._write_beginning(data)
@@ -153,7 +156,9 @@ class _Trainer:
         params = sum(parameter.numel() for parameter in self.net.parameters())
         runs.sweep(self.run)
         if not (self.run / layout.CARD).exists():
-            runs.write_card(self.run, first_card(self.config, self.run, data, self.normalization, params))
+            runs.write_card(
+                self.run, first_card(self.config, self.run, data, self.normalization, params, self.chosen_lanes)
+            )
 
     def events(self, token: CancelToken) -> Iterator[Event]:
         """Yield the events of the whole run, or of what is left of it."""
@@ -311,6 +316,7 @@ class _Trainer:
             self.step,
             self.world.size,
             torch.get_num_threads(),
+            len(self.lanes.nets),
         )
 
     def _validate(self) -> tuple[float | None, float | None]:
@@ -344,6 +350,7 @@ class _Trainer:
                 "best": self.best,
                 "elapsed_s": self._elapsed(),
                 "bf16": self.bf16,
+                "lanes": self.chosen_lanes,
                 "log_bytes": self.log.size() if self.log is not None else 0,
                 "net": weights,
                 "optimizer": self.optimizer.state_dict(),

@@ -16,7 +16,7 @@ from resnet_viz.hooks.state import borrow
 from .events import Gradients
 
 PICTURES = 32
-"""Pictures of the batch that coherence is measured on: two passes of a quarter of a batch."""
+"""Pictures of the batch, at most, that coherence is measured on; of the first lane's, where there are several."""
 
 NOISE = 0.01
 """Noise of the coherence measure, as a share of the input's standard deviation."""

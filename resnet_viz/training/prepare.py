@@ -94,7 +94,7 @@ def recorded_normalization(run: Path) -> Normalization | None:
 
 
 def first_card(
-    config: TrainConfig, run: Path, data: ArraySet, normalization: Normalization, params: int
+    config: TrainConfig, run: Path, data: ArraySet, normalization: Normalization, params: int, lanes: int = 1
 ) -> dict[str, Any]:
     """Return the card of a run that begins: all that is known before it is measured."""
     spec = models.get(config.model)
@@ -120,6 +120,7 @@ def first_card(
         "command": command_of(config, run),
         "recipe": config.recipe,
         "seed": config.seed,
+        "lanes": lanes,
     }
 
 

@@ -115,7 +115,7 @@ def test_a_click_overtakes_what_is_computed_ahead(open_window: Open, qtbot: QtBo
     inspect.select_layer("layer3.2")
     qtbot.waitUntil(inspect.settled, timeout=20_000)
     assert inspect.looked is not None and inspect.looked.layer == "layer3.2" and inspect.looked.pass_ms == 0
-    assert inspect._ahead_of in ("", "layer3.2")
+    assert inspect._ahead_look is None
 
 
 def test_keys_step_through_the_layers(open_window: Open, qtbot: QtBot) -> None:
@@ -476,3 +476,29 @@ def test_at_the_end_all_workers_are_told_before_any_is_waited_for(qtbot: QtBot, 
     qtbot.waitUntil(lambda: len(tokens) == 6, timeout=20_000)
     context.close()
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("stubborn")]
+
+
+def test_a_mouse_that_leaves_or_rests_while_the_worker_is_busy(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    inspect = window.inspect
+    asked: list[str] = []
+    real = inspect._context.nets.ask
+
+    def ask(kind: str, request: object) -> int:
+        asked.append(kind)
+        return real(kind, request)
+
+    inspect._context.nets.ask = ask  # type: ignore[method-assign]
+    inspect.map.layer_pointed.emit("layer3.1")
+    inspect.map.layer_pointed.emit("")  # it only passed by
+    assert not inspect._ahead.isActive()
+    inspect.select_layer("layer3.2")
+    inspect.map.layer_pointed.emit("layer2.1")
+    inspect._ahead.stop()
+    inspect._look_ahead("layer2.1")  # the time is up while an answer is awaited
+    assert asked == ["look"]
+    qtbot.waitUntil(lambda: asked == ["look", "ahead"], timeout=20_000)
+    qtbot.waitUntil(lambda: inspect._ahead_look is None, timeout=20_000)
+    inspect.map.layer_selected.emit("layer2.1")
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    assert inspect.looked is not None and inspect.looked.layer == "layer2.1" and inspect.looked.pass_ms == 0

@@ -65,7 +65,7 @@ def test_a_run_writes_its_folder_and_learns(data: ArraySet, tmp_path: Path) -> N
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         layout.CONFIG, layout.EVENTS, layout.WEIGHTS, layout.LAST, layout.CARD,
     }  # fmt: skip
-    assert TrainConfig.read(tmp_path / "run" / layout.CONFIG) == config(epochs=6, num_classes=3, lanes=1)
+    assert TrainConfig.read(tmp_path / "run" / layout.CONFIG) == config(epochs=6, num_classes=3)
     logged = lines(tmp_path / "run")
     assert len(logged) == len(events) and logged[0]["train_pictures"] == 54 and logged[0]["val_pictures"] == 18
     card = json.loads((tmp_path / "run" / layout.CARD).read_text())

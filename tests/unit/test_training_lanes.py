@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from resnet_viz.data.datasets import ArraySet
 from resnet_viz.models import create, models
 from resnet_viz.training import layout, runs
 from resnet_viz.training.config import TrainConfig
-from resnet_viz.training.events import Gradients
+from resnet_viz.training.events import Gradients, Started
 from resnet_viz.training.lanes import Lanes, lanes_of, write_in_place
 from resnet_viz.training.loop import train
 from resnet_viz.training.parts import freeze
@@ -59,7 +60,7 @@ def test_gradients_and_statistics_are_those_of_the_parts_together(batch: tuple[T
     images, labels = batch
     net = create("resnet20", seed=0).train()
     plain = copy.deepcopy(net)
-    lanes = Lanes(net, count)
+    lanes = Lanes(net, count, 9)
     found = losses(lanes, batch)
     lanes.gather()
     lanes.close()
@@ -93,7 +94,7 @@ def test_one_core_gives_the_bits_of_two(batch: tuple[Tensor, Tensor]) -> None:
     for threads in (1, 2):
         torch.set_num_threads(threads)
         net = create("resnet20", seed=0).train()
-        lanes = Lanes(net, 2)
+        lanes = Lanes(net, 2, 9)
         assert (lanes._pool is None) == (threads == 1)
         for _ in range(3):
             net.zero_grad()
@@ -114,7 +115,7 @@ def test_what_is_frozen_stays_to_the_last_bit(batch: tuple[Tensor, Tensor]) -> N
         if buffer.is_floating_point():
             buffer.add_(1 / 3)
     part = freeze(net, "head")
-    lanes = Lanes(net, 3)
+    lanes = Lanes(net, 3, 9)
     part.train_mode(net)
     lanes.align_modes()
     before = [buffer.clone() for buffer in net.buffers()]
@@ -126,7 +127,7 @@ def test_what_is_frozen_stays_to_the_last_bit(batch: tuple[Tensor, Tensor]) -> N
 
 
 def test_an_error_in_any_lane_comes_out(batch: tuple[Tensor, Tensor]) -> None:
-    lanes = Lanes(create("resnet20", seed=0), 2)
+    lanes = Lanes(create("resnet20", seed=0), 2, 8)
 
     def work(net: nn.Module, rows: slice) -> None:
         if rows.start:
@@ -137,11 +138,23 @@ def test_an_error_in_any_lane_comes_out(batch: tuple[Tensor, Tensor]) -> None:
     lanes.close()
 
 
+def test_a_run_goes_on_with_the_lanes_it_began_with(tmp_path: Path) -> None:
+    base = TrainConfig(
+        "resnet20", "colours", epochs=2, max_steps=2, batch=64, size=8, val_share=0.0, pad=0, bf16="off"
+    )  # fmt: skip
+    for lanes, begun in ((0, 2), (3, 3), (1, 1)):
+        run = tmp_path / str(lanes)
+        list(train(replace(base, lanes=lanes, epochs=1), colours(), run))
+        # what the folder says may be another number by then; the weights were made with this one
+        events = list(train(replace(base, lanes=0), colours(), run))
+        assert isinstance(events[0], Started) and (events[0].step, events[0].lanes) == (1, begun)
+
+
 def test_too_few_pictures_go_through_one_lane(batch: tuple[Tensor, Tensor]) -> None:
     images, labels = batch
     net = create("resnet20", seed=0).train()
     plain = copy.deepcopy(net)
-    lanes = Lanes(net, 2)
+    lanes = Lanes(net, 2, 9)
     assert len(losses(lanes, (images[:3], labels[:3]))) == 1
     lanes.gather()
     lanes.close()
@@ -153,22 +166,22 @@ def test_too_few_pictures_go_through_one_lane(batch: tuple[Tensor, Tensor]) -> N
 def test_how_many_lanes_a_run_has() -> None:
     net = create("resnet20", seed=0)
     config = TrainConfig("resnet20", "shapes")
-    assert lanes_of(config, net, ALONE, resumed=False) == 2
-    assert lanes_of(replace(config, batch=31), net, ALONE, resumed=False) == 1
-    assert lanes_of(replace(config, lanes=3), net, ALONE, resumed=False) == 3
-    assert lanes_of(config, net, ALONE, resumed=True) == 1  # begun before there were lanes
-    assert lanes_of(replace(config, lanes=2), net, World(0, 2, torch.device("cpu")), resumed=True) == 1
+    assert lanes_of(config, net, ALONE) == 2
+    assert lanes_of(replace(config, batch=31), net, ALONE) == 1
+    assert lanes_of(replace(config, lanes=3), net, ALONE) == 3
+    assert TrainConfig.from_toml('model = "resnet20"\ndata = "shapes"').lanes == 1  # written before there were lanes
     drops = nn.Sequential(net, nn.Dropout(0.5))
     others = [
         (config, drops, ALONE, "dropout"),
         (replace(config, compile=True), net, ALONE, "compiled"),
         (config, net, World(0, 2, torch.device("cpu")), "processes"),
         (config, net, World(0, 1, torch.device("cuda")), "GPU"),
+        (replace(config, batch=3), net, ALONE, "fewer than two pictures"),
     ]
     for other, one, world, why in others:
-        assert lanes_of(other, one, world, resumed=False) == 1
+        assert lanes_of(other, one, world) == 1
         with pytest.raises(UserError, match=why):
-            lanes_of(replace(other, lanes=2), one, world, resumed=False)
+            lanes_of(replace(other, lanes=2), one, world)
 
 
 def colours(count: int = 64) -> ArraySet:
@@ -186,9 +199,11 @@ def test_a_run_says_its_lanes_and_records_norms_of_the_whole_batch(tmp_path: Pat
         gradients_every=1, normalize="half",
     )  # fmt: skip
     events = list(train(config, data, tmp_path))
-    assert TrainConfig.read(tmp_path / layout.CONFIG).lanes == 2
+    assert TrainConfig.read(tmp_path / layout.CONFIG).lanes == 0  # what was chosen
     state = runs.read_last(tmp_path)
-    assert state is not None and state["step"] == 1
+    assert state is not None and state["step"] == 1 and state["lanes"] == 2
+    assert isinstance(events[0], Started) and events[0].lanes == 2
+    assert json.loads((tmp_path / layout.CARD).read_text())["lanes"] == 2
     (told,) = [event for event in events if isinstance(event, Gradients)]
     # the same step without us: two halves of the shuffled batch
     net = create("resnet20", seed=0, num_classes=2).train()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PyQt6.QtCore import QCoreApplication, QTimer, pyqtSignal
+from PyQt6.QtGui import QHideEvent
 from PyQt6.QtWidgets import QWidget
 
 from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
@@ -76,7 +77,8 @@ class InspectView(InspectPanels):
         self._after.setInterval(0)
         self._after.timeout.connect(self._show_rest)
         # a click follows the mouse: what it will ask for is computed while the mouse lies there
-        self._pointed = self._ahead_of = ""
+        self._pointed = ""
+        self._ahead_look: Look | None = None
         self._ahead = QTimer(self)
         self._ahead.setSingleShot(True)
         self._ahead.setInterval(POINTED_MS)
@@ -259,27 +261,44 @@ class InspectView(InspectPanels):
         if look is None:
             return
         self._ahead.stop()
-        if self._ahead_of != self.layer:
+        if self._ahead_look is not None and not self._is_for(self._ahead_look, look):
             self._context.nets.cancel("ahead")
-            self._ahead_of = ""
+            self._ahead_look = None
         self.center.grid.set_busy(True)
         self._stale.start()
         self._waiting.add("look")
         self._context.nets.ask("look", look)
 
     def _on_pointed(self, name: str) -> None:
+        """Note the layer that may be chosen next, none for an empty name."""
         self._pointed = name
-        self._ahead.start()
+        if name:
+            self._ahead.start()
+        else:
+            self._ahead.stop()
 
     def _look_ahead(self, name: str) -> None:
         """Let the maps of a layer be computed that is not chosen yet: a click on it then finds them."""
         self._ahead.stop()
         look = self.request()
-        if look is None or self.center.mode != "maps" or name in (self.layer, self._ahead_of) or self._waiting:
+        if look is None or not name or name == self.layer or self.center.mode != "maps" or self._waiting:
             return
-        self._ahead_of = name
         # no belief: the one on screen is known, and a pass for the maps alone ends behind the layer
-        self._context.nets.ask("ahead", LookAhead(replace(look, layer=name, block=None, predict=False, energies=False)))
+        look = replace(look, layer=name, block=None, predict=False, energies=False)
+        if self._ahead_look is not None and self._is_for(self._ahead_look, look):
+            return
+        self._ahead_look, self._pointed = look, ""
+        self._context.nets.ask("ahead", LookAhead(look))
+
+    @staticmethod
+    def _is_for(ahead: Look, look: Look) -> bool:
+        """Return whether what is computed ahead is what a look will need."""
+        same = ahead.model == look.model and ahead.image is look.image and ahead.layer == look.layer
+        return same and ahead.fit == look.fit and ahead.normalization == look.normalization
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        self._on_pointed("")  # nobody points at what is not there; at the end the worker is gone as well
+        super().hideEvent(event)
 
     def settled(self) -> bool:
         """Whether a net and a picture are shown and no answer is awaited."""
@@ -292,10 +311,12 @@ class InspectView(InspectPanels):
 
     def _on_arrived(self, outcome: Outcome) -> None:
         if outcome.kind == "ahead":
-            self._ahead_of = ""  # kept by the worker, or an error that a click will tell
+            self._ahead_look = None  # kept by the worker, or an error that a click will tell
             return
         if outcome.progress is None:
             self._waiting.discard(outcome.kind)
+            if self._pointed and not self._waiting:
+                self._ahead.start()  # the mouse came to rest while the worker was busy
         if outcome.error is not None and outcome.kind in ("look", "filters"):
             self.center.grid.set_busy(False)
             self.banner.show_message(str(outcome.error), "error")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QCoreApplication, QItemSelectionModel, QModelIndex, QSortFilterProxyModel, Qt, pyqtSignal
+from PyQt6.QtCore import (
+    QCoreApplication,
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+    pyqtSignal,
+)
 from PyQt6.QtGui import QColor, QPainter, QStandardItem, QStandardItemModel
 from PyQt6.QtWidgets import (
     QAbstractItemView,
@@ -40,7 +48,7 @@ class LayerTree(QWidget):
 
     Signals:
         layer_selected: the layer's name, when the person chose it.
-        layer_pointed: the layer's name, as the mouse comes over it.
+        layer_pointed: the layer's name, as the mouse comes over it; empty as it leaves.
     """
 
     layer_selected = pyqtSignal(str)
@@ -91,6 +99,7 @@ class LayerTree(QWidget):
         selection.currentChanged.connect(self._on_current)
         self.view.setMouseTracking(True)
         self.view.entered.connect(self._on_entered)
+        self.view.viewportEntered.connect(lambda: self.layer_pointed.emit(""))  # the empty part below
 
     def set_card(self, card: ModelCard | None) -> None:
         """Show another net's layers; stages of a deep net start closed."""
@@ -175,6 +184,10 @@ class LayerTree(QWidget):
         name = current.data(NAME_ROLE)
         if name and not self._quiet:
             self.layer_selected.emit(str(name))
+
+    def leaveEvent(self, event: QEvent | None) -> None:
+        self.layer_pointed.emit("")
+        super().leaveEvent(event)
 
     def _on_entered(self, index: QModelIndex) -> None:
         if name := index.data(NAME_ROLE):

@@ -53,7 +53,8 @@ class NetworkMap(MapView):
         layer_selected: name of the layer that a person chose.
         block_clicked: name of the block whose body was clicked; ``layer_selected`` follows.
         arc_clicked: name of the block whose skip connection was clicked; nothing is selected.
-        layer_pointed: name of the layer that a click here would select, as the mouse moves over it.
+        layer_pointed: name of the layer that a click here would select, as the mouse moves over it;
+            empty where it would select none.
         layer_pressed: likewise, as the button goes down; it may turn out to be no click.
     """
 
@@ -241,8 +242,7 @@ class NetworkMap(MapView):
         self.setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
         if hit is not None:
             self._dwell.start()
-        if layer := self._meant(hit):
-            self.layer_pointed.emit(layer)
+        self.layer_pointed.emit(self._meant(hit))
         self.update()
 
     def _meant(self, hit: Hit | None) -> str:
