@@ -76,12 +76,15 @@ class Lanes:
         count: lanes.
         batch: pictures of a full batch; one that has fewer than its share for each lane, and
             than :data:`SMALLEST`, goes through the first lane alone.
+
+    Attributes:
+        least: pictures of a batch from which on all lanes have work.
     """
 
     def __init__(self, net: nn.Module, count: int, batch: int) -> None:
         self.nets = [net, *(_replica(net) for _ in range(count - 1))]
         self._busy = count
-        self._least = count * max(2, min(SMALLEST, batch // count))
+        self.least = count * max(2, min(SMALLEST, batch // count))
         self._threads = torch.get_num_threads()
         self._share = max(1, self._threads // count)
         self._pool: ThreadPoolExecutor | None = None
@@ -129,13 +132,10 @@ class Lanes:
         Returns:
             The result of each lane that had work, in the order of the rows.
         """
-        self._busy = lanes = len(self.nets) if count >= self._least else 1
+        self._busy = lanes = len(self.nets) if count >= self.least else 1
         rows = [slice(count * lane // lanes, count * (lane + 1) // lanes) for lane in range(lanes)]
-        if lanes == 1:
-            with self.widened():
-                return [work(self.nets[0], rows[0])]
-        if self._pool is None:
-            return [work(net, mine) for net, mine in zip(self.nets, rows, strict=True)]
+        if self._pool is None or lanes == 1:  # alone on its share of the cores too: more threads give other bits
+            return [work(net, mine) for net, mine in zip(self.nets, rows, strict=False)]
         others = [self._pool.submit(work, net, mine) for net, mine in zip(self.nets[1:], rows[1:], strict=True)]
         try:
             first = work(self.nets[0], rows[0])

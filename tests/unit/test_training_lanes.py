@@ -109,6 +109,21 @@ def test_one_core_gives_the_bits_of_two(batch: tuple[Tensor, Tensor]) -> None:
     assert all(torch.equal(a, b) for a, b in zip(*(net.buffers() for net in nets), strict=True))
 
 
+def test_a_whole_run_has_the_same_bits_on_one_core(tmp_path: Path) -> None:
+    """Its last batches are small: they go through one lane, on that lane's share of the cores."""
+    config = TrainConfig(
+        "resnet20", "colours", epochs=2, batch=24, size=8, val_share=0.0, pad=1, bf16="off", lanes=2, gradients_every=3
+    )
+    ends = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        list(train(config, colours(), tmp_path / str(threads)))
+        ends.append(runs.read_last(tmp_path / str(threads)))
+    one, two = ends
+    assert one is not None and two is not None and one["step"] == two["step"] == 6
+    assert all(torch.equal(value, two["net"][name]) for name, value in one["net"].items())
+
+
 def test_what_is_frozen_stays_to_the_last_bit(batch: tuple[Tensor, Tensor]) -> None:
     net = create("resnet20", seed=0)
     for buffer in net.buffers():
