@@ -79,6 +79,11 @@ def borrow(net: nn.Module, *, training: bool | None = None) -> Iterator[nn.Modul
             _unwritten.add(net)
 
 
+def has_dropout(net: nn.Module) -> bool:
+    """Return whether a pass in training mode draws random numbers for dropout."""
+    return any(isinstance(one, nn.modules.dropout._DropoutNd) and one.p > 0 for one in each_module(net))
+
+
 @contextmanager
 def dice(net: nn.Module, devices: Sequence[torch.device] = ()) -> Iterator[bool]:
     """Own torch's generator for a pass in training mode, if the net may draw from it.
@@ -94,8 +99,7 @@ def dice(net: nn.Module, devices: Sequence[torch.device] = ()) -> Iterator[bool]
         Whether the pass may draw, and should be seeded.
     """
     own = callable(getattr(net, "block_specs", None))
-    drops = any(isinstance(one, nn.modules.dropout._DropoutNd) and one.p > 0 for one in each_module(net))
-    if own and not drops:
+    if own and not has_dropout(net):
         yield False
         return
     with own_generator(devices):

@@ -3,7 +3,7 @@
 A forward hook sees module calls only, so an addition written as ``out += x`` or an
 activation written as ``F.relu(x)`` could be neither shown nor changed. Here each has a
 module of its own, used once per forward pass, and nothing works in place. (A net that is
-only trained may be told to where nobody can see it, see ``training/lanes.py``.)
+only trained may be told to where nobody can see it, see ``training/in_place.py``.)
 """
 
 from __future__ import annotations

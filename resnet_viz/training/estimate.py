@@ -15,7 +15,8 @@ from torch import nn
 from resnet_viz.models import models
 
 from .config import TrainConfig
-from .lanes import Lanes, lanes_of, write_in_place
+from .in_place import write_in_place
+from .lanes import Lanes, lanes_of
 from .measure import faster_in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze

@@ -16,12 +16,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import torch
-import torch.fx
 from torch import nn
 
 from resnet_viz.core.errors import UserError
-from resnet_viz.hooks.state import each_module
-from resnet_viz.models.blocks import Add
+from resnet_viz.hooks.state import has_dropout
 
 from .config import TrainConfig
 from .world import World
@@ -30,9 +28,6 @@ Result = TypeVar("Result")
 
 AUTO = 2
 """Lanes of a run on a processor that does not say how many it wants."""
-
-_WRITTEN_OVER = (nn.modules.batchnorm._NormBase, nn.modules.conv._ConvNd, nn.Linear, nn.MaxPool2d, Add)
-"""Layers whose gradient needs nothing of what they put out."""
 
 SMALLEST = 16
 """Pictures of a lane below which batch norm's statistics would be poor: such a batch goes through one lane."""
@@ -46,13 +41,12 @@ def lanes_of(config: TrainConfig, net: nn.Module, world: World) -> int:
     Raises:
         UserError: if the run asks for several and cannot have them.
     """
-    draws = any(isinstance(one, nn.modules.dropout._DropoutNd) and one.p > 0 for one in each_module(net))
     why = ""
     if world.size > 1:
         why = "the run has several processes already"
     elif world.device.type != "cpu":
         why = "a GPU needs none"
-    elif draws:
+    elif has_dropout(net):
         why = "dropout draws its numbers one after another"
     elif config.compile:
         why = "a compiled net takes whole batches"
@@ -178,39 +172,3 @@ def _replica(net: nn.Module) -> nn.Module:
     """Return a copy of a net whose weights lie in the same memory and have gradients of their own."""
     weights = {id(one): nn.Parameter(one.detach(), one.requires_grad) for one in net.parameters()}
     return copy.deepcopy(net, dict(weights))
-
-
-class _Tracer(torch.fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return not m._modules
-
-
-def write_in_place(net: nn.Module) -> int:
-    """Let each ReLU write over its input where nothing else reads that; returns how many do.
-
-    It saves a tensor's worth of memory traffic both ways and changes no bit. The net is traced
-    to see who reads what: a skip connection that begins before a ReLU keeps that ReLU as it is.
-
-    Args:
-        net: a net that is only trained: of a net that is looked at, other passes keep inputs.
-    """
-    try:
-        graph = _Tracer().trace(net)
-    except Exception:  # a net whose path depends on its data cannot be traced, and stays as it is
-        return 0
-    safe: dict[str, bool] = {}
-    for node in graph.nodes:
-        if node.op != "call_module" or not isinstance(net.get_submodule(str(node.target)), nn.ReLU):
-            continue
-        source = node.all_input_nodes[0]
-        alone = len(source.users) == 1 and source.op == "call_module"
-        # of what autograd itself keeps the output of, a write in place is an error in the backward pass
-        keeps = alone and isinstance(net.get_submodule(str(source.target)), _WRITTEN_OVER)
-        # a module that is called twice must be safe both times
-        safe[str(node.target)] = safe.get(str(node.target), True) and keeps
-    chosen = [name for name, good in safe.items() if good]
-    for name in chosen:
-        relu = net.get_submodule(name)
-        assert isinstance(relu, nn.ReLU)
-        relu.inplace = True
-    return len(chosen)

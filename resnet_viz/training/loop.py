@@ -31,7 +31,8 @@ from . import layout, runs
 from .config import TrainConfig
 from .control import RunControl
 from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step, to_json
-from .lanes import Lanes, lanes_of, write_in_place
+from .in_place import write_in_place
+from .lanes import Lanes, lanes_of
 from .measure import Measure, faster_in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
@@ -261,8 +262,7 @@ class _Trainer:
         lr = self._lr()
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        loss = sum(one * (len(labels) / len(mine)) for _, labels, _, one in parts) if len(parts) > 1 else parts[0][3]
-        assert isinstance(loss, Tensor)
+        loss = torch.stack([one * (len(labels) / len(mine)) for _, labels, _, one in parts]).sum()
         gradients = None
         if record:
             with self.lanes.widened():

@@ -94,7 +94,7 @@ def recorded_normalization(run: Path) -> Normalization | None:
 
 
 def first_card(
-    config: TrainConfig, run: Path, data: ArraySet, normalization: Normalization, params: int, lanes: int = 1
+    config: TrainConfig, run: Path, data: ArraySet, normalization: Normalization, params: int, lanes: int
 ) -> dict[str, Any]:
     """Return the card of a run that begins: all that is known before it is measured."""
     spec = models.get(config.model)

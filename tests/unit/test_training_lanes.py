@@ -20,7 +20,8 @@ from resnet_viz.models import create, models
 from resnet_viz.training import layout, runs
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.events import Gradients, Started
-from resnet_viz.training.lanes import Lanes, lanes_of, write_in_place
+from resnet_viz.training.in_place import write_in_place
+from resnet_viz.training.lanes import Lanes, lanes_of
 from resnet_viz.training.loop import train
 from resnet_viz.training.parts import freeze
 from resnet_viz.training.world import World
