@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .batches import constant
+
 DRAWS = 10
 """Numbers drawn per picture."""
 
@@ -50,7 +52,7 @@ class Augmentation:
         Returns:
             (N, C, H, W), uint8, or float32 on the scale 0-255 where colours or sizes changed.
         """
-        draws = draws.to(images.device)
+        draws = draws.to(images.device, non_blocking=True)
         if self.crop_scale:
             images = _resized_crop(images, draws, self.crop_scale, self.flip)
         elif self.pad or self.flip:
@@ -92,7 +94,7 @@ def _jitter(images: Tensor, draws: Tensor, amount: float) -> Tensor:
     factors = 1 + amount * (2 * draws[:, 5:8] - 1)  # (N, 3)
     brightness, contrast, saturation = (factors[:, i].view(-1, 1, 1, 1) for i in range(3))
     changed = (images.float() * brightness).clamp(0, 255)
-    weights = torch.tensor([0.299, 0.587, 0.114], device=images.device).view(1, 3, 1, 1)  # ITU-R BT.601 luma
+    weights = constant((0.299, 0.587, 0.114), images.device).view(1, 3, 1, 1)  # ITU-R BT.601 luma
     grey = (changed * weights).sum(1, keepdim=True) if images.shape[1] == 3 else changed
     mean = grey.mean((2, 3), keepdim=True)
     changed = (mean + contrast * (changed - mean)).clamp(0, 255)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import Normalization
+
+
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return numbers as float32 (n,); on a GPU the same tensor each time, for sending it there waits for the GPU."""
+    return torch.tensor(values) if device.type == "cpu" else _kept(values, device)
+
+
+@lru_cache(maxsize=64)
+def _kept(values: tuple[float, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # autograd may be asked to keep it
+        return torch.tensor(values, device=device)
 
 
 def normalise(images: Tensor, normalization: Normalization) -> Tensor:
@@ -22,8 +34,8 @@ def normalise(images: Tensor, normalization: Normalization) -> Tensor:
         float32 (N, C, H, W), channels last in memory.
     """
     channels = images.shape[1]
-    std = torch.tensor(normalization.std[:channels], device=images.device).view(1, -1, 1, 1)
-    mean = torch.tensor(normalization.mean[:channels], device=images.device).view(1, -1, 1, 1)
+    std = constant(normalization.std[:channels], images.device).view(1, -1, 1, 1)
+    mean = constant(normalization.mean[:channels], images.device).view(1, -1, 1, 1)
     # one multiply-add per value: x / (255 std) - mean / std
     scaled = images.to(torch.float32, memory_format=torch.channels_last)
     return torch.addcmul(-mean / std, scaled, 1.0 / (255.0 * std))  # (N, C, H, W)

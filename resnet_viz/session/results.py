@@ -5,12 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from resnet_viz.analysis.evaluation import evaluate
 from resnet_viz.core.errors import DataError, UserError
@@ -93,8 +90,6 @@ def finish_card(run: Path, token: CancelToken = NEVER) -> dict[str, Any]:
     config, card = TrainConfig.read(run / layout.CONFIG), read_card(run)
     card |= {
         "epochs": config.epochs,
-        "hardware": _hardware(),
-        "torch": torch.__version__.split("+")[0],
         "date": datetime.date.today().isoformat(),
     }
     state = runs.read_last(run)
@@ -114,9 +109,3 @@ def finish_card(run: Path, token: CancelToken = NEVER) -> dict[str, Any]:
         }
     runs.write_card(run, card)
     return card
-
-
-def _hardware() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"

@@ -38,6 +38,7 @@ from .optimizers import make_optimizer
 from .parts import build, freeze
 from .prepare import complete, first_card, normalization_of, recorded_normalization
 from .schedules import learning_rate
+from .step_graph import StepGraph
 from .tensorboard import TensorBoardLog
 from .world import World, joined
 
@@ -100,12 +101,18 @@ def _lead(config: TrainConfig, data: ArraySet, run: Path, token: CancelToken, wo
         trainer.lanes.close()
 
 
+Part = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Images (n, C, H, W), labels (n,), how many answers were right, and the loss."""
+
+
 class _Trainer:
     """One run in one process; the events are its only way out."""
 
     def __init__(self, config: TrainConfig, data: ArraySet, run: Path, world: World) -> None:
         self.run, self.world = run, world
         device = world.device
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # batches are all of one shape
         part, val = split_train_val(data.labels, config.val_share, config.seed)
         kept = replace(data, images=data.images[part], labels=data.labels[part]) if len(val) else data
         state = runs.read_last(run)
@@ -147,6 +154,8 @@ class _Trainer:
         self.measure = Measure(self.lanes.nets)
         if world.leads:
             self._write_beginning(data)
+        self.replays = device.type == "cuda" and world.size == 1 and not config.compile
+        self.graph: StepGraph | None = None
         self.forward: nn.Module = world.wrap(self.net)
         if config.compile:
             self.forward = torch.compile(self.forward)  # type: ignore[assignment]
@@ -157,9 +166,9 @@ class _Trainer:
         params = sum(parameter.numel() for parameter in self.net.parameters())
         runs.sweep(self.run)
         if not (self.run / layout.CARD).exists():
-            runs.write_card(
-                self.run, first_card(self.config, self.run, data, self.normalization, params, self.chosen_lanes)
-            )
+            lanes, hardware = self.chosen_lanes, self.world.hardware()
+            card = first_card(self.config, self.run, data, self.normalization, params, lanes, hardware)
+            runs.write_card(self.run, card)
 
     def events(self, token: CancelToken) -> Iterator[Event]:
         """Yield the events of the whole run, or of what is left of it."""
@@ -239,26 +248,19 @@ class _Trainer:
         mine = batch[rows]
         draws = self.augmentation.draw(len(batch), self.generator)[rows]
         record = self.world.leads and self._recorded()
+        parts = self._replayed(mine, draws) if not record and len(mine) == self.config.batch else None
+        if parts is None:
+            self.optimizer.zero_grad(set_to_none=True)
+            whole = len(batch)
 
-        def work(net: nn.Module, part: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            """Return images, labels, right answers and loss of one lane's part, its gradients left in ``net``."""
-            chosen = mine[part]
-            images = normalise(self.augmentation.apply(self.images[chosen], draws[part]), self.normalization)
-            labels = self.labels[chosen]
-            # a compiled net would be compiled anew for the hooks of a recorded step
-            forward = net if net is not self.net or (record and self.config.compile) else self.forward
-            # DDP divides by the number of processes; parts of a batch may differ by one picture
-            share = len(chosen) * self.world.size / len(batch)
-            with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
-                logits = forward(images)  # (n, classes)
-            loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
-            (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
-            return images, labels, (logits.detach().argmax(1) == labels).sum(), loss.detach()
+            def work(net: nn.Module, part: slice) -> Part:
+                # a compiled net would be compiled anew for the hooks of a recorded step
+                forward = net if net is not self.net or (record and self.config.compile) else self.forward
+                return self._pass(forward, mine[part], draws[part], whole)
 
-        self.optimizer.zero_grad(set_to_none=True)
-        with self.measure.watching(record):
-            parts = self.lanes.run(work, len(mine))
-        self.lanes.gather()
+            with self.measure.watching(record):
+                parts = self.lanes.run(work, len(mine))
+            self.lanes.gather()
         lr = self._lr()
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -270,8 +272,45 @@ class _Trainer:
         self.optimizer.step()
         self.step, self.position = self.step + 1, self.position + 1
         for _, labels, right, one in parts:
-            self.sums += torch.stack((one.double() * len(labels), right.double(), right.new_tensor(len(labels))))
+            seen = right.new_full((), len(labels), dtype=torch.float64)
+            self.sums += torch.stack((one.double() * len(labels), right.double(), seen))
         return loss, gradients
+
+    def _pass(self, forward: nn.Module, chosen: Tensor, draws: Tensor, whole: int) -> Part:
+        """Return images, labels, right answers and loss of a part of a batch, its gradients left in the net.
+
+        Args:
+            forward: the net, one of its replicas, or what wraps it.
+            chosen: indices of the part's pictures, (n,).
+            draws: (n, DRAWS).
+            whole: pictures of the batch.
+        """
+        images = normalise(self.augmentation.apply(self.images[chosen], draws), self.normalization)
+        labels = self.labels[chosen]
+        # DDP divides by the number of processes; parts of a batch may differ by one picture
+        share = len(chosen) * self.world.size / whole
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
+            logits = forward(images)  # (n, classes)
+        loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
+        (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
+        return images, labels, (logits.detach().argmax(1) == labels).sum(), loss.detach()
+
+    def _replayed(self, batch: Tensor, draws: Tensor) -> list[Part] | None:
+        """Do a full batch's pass by replaying its graph, recorded at the first one; None where there is none."""
+        if not self.replays:
+            return None
+        if self.graph is None:
+
+            def work(chosen: Tensor, rows: Tensor) -> Part:
+                return self._pass(self.net, chosen, rows, len(chosen))
+
+            try:
+                self.graph = StepGraph(work, self.net, batch, draws)
+            except RuntimeError:  # the step of this net cannot be recorded; it still runs, one kernel at a time
+                self.replays = False
+                return None
+        images, labels, right, loss = self.graph.run(batch, draws)
+        return [(images, labels, right, loss)]
 
     def _recorded(self) -> bool:
         """Return whether this step's gradients are recorded: every so many steps, and densely at the beginning.
@@ -368,6 +407,8 @@ class _Trainer:
         torch.set_rng_state(state["rng"])
         if self.world.rank:  # the state is rank 0's: others draw dropout of their own
             torch.manual_seed(self.config.seed + int(state["step"]) * self.world.size + self.world.rank)
+        elif self.images.is_cuda:  # what is kept is the processor's
+            torch.cuda.manual_seed(self.config.seed + int(state["step"]))
         self.step, self.position = int(state["step"]), int(state["position"])
         self.done_epochs, self.best = int(state["epochs"]), float(state["best"])
         self.order, self.bf16 = state["order"], bool(state["bf16"])
@@ -377,6 +418,8 @@ class _Trainer:
     def _choose_bf16(self) -> bool:
         if self.config.bf16 != "auto":
             return self.config.bf16 == "on"
+        if self.images.is_cuda:  # one kernel at a time, as it would be timed, a GPU waits for Python
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         images = normalise(self.images[: self.config.batch], self.normalization)
         return faster_in_bf16(self.net, images)
 

@@ -67,7 +67,7 @@ def coherence(net: nn.Module, images: Tensor, labels: Tensor) -> float | None:
         -1 to 1, over the pictures whose gradients are not 0 to float precision; None if there is
         no such picture, or a gradient is not finite.
     """
-    with borrow(net), torch.random.fork_rng(devices=[]):
+    with borrow(net), torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
         torch.manual_seed(0)
         noise = torch.randn(images.shape).to(images.device) * (NOISE * images.std())
         found = []

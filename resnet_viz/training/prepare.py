@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import Normalization
@@ -94,7 +96,13 @@ def recorded_normalization(run: Path) -> Normalization | None:
 
 
 def first_card(
-    config: TrainConfig, run: Path, data: ArraySet, normalization: Normalization, params: int, lanes: int
+    config: TrainConfig,
+    run: Path,
+    data: ArraySet,
+    normalization: Normalization,
+    params: int,
+    lanes: int,
+    hardware: str,
 ) -> dict[str, Any]:
     """Return the card of a run that begins: all that is known before it is measured."""
     spec = models.get(config.model)
@@ -121,6 +129,8 @@ def first_card(
         "recipe": config.recipe,
         "seed": config.seed,
         "lanes": lanes,
+        "hardware": hardware,
+        "torch": torch.__version__.split("+")[0],
     }
 
 

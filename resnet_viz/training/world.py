@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,14 @@ class World:
     def leads(self) -> bool:
         """Whether this process writes the run's files."""
         return self.rank == 0
+
+    def hardware(self) -> str:
+        """Return what computes, for a run's card."""
+        if self.device.type == "cuda":
+            name = torch.cuda.get_device_name(self.device)
+            return name if self.size == 1 else f"{self.size} x {name}"
+        several = f", {self.size} processes" if self.size > 1 else ""
+        return f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s){several}"
 
     def shard(self, count: int) -> slice:
         """Return this process's rows of a batch of ``count``, sizes differing by one at most."""
