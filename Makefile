@@ -38,7 +38,7 @@ bench: setup ## measure the figures of the README
 	@for name in grid capture click start training window gradients; do \
 		echo "== $$name"; $(PY) -m benchmarks.$$name || exit 1; done
 
-zoo: setup ## train the nets that ship by their whole recipes (a GPU needs hours, a processor days)
+zoo: setup ## train the nets that ship (a GPU needs minutes, a processor days)
 	@$(PY) tools/train_zoo.py
 
 wheel: setup ## build the package into dist/

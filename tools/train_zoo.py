@@ -1,8 +1,8 @@
-"""Train the nets that ship by their whole recipes, one after another, and put them into ``trained/``.
+"""Train the nets that ship, one after another, and put them into ``trained/``.
 
     .venv/bin/python tools/train_zoo.py [ID ...]
 
-A GPU does all of it in an hour or two, two processor cores need days. Stop it whenever you like
+One H200 does all of it in about ten minutes, two processor cores need days. Stop it whenever you like
 (Ctrl+C): started again it goes on where it was. The runs, ``zoo-ID``, lie with all others and the
 window lists them; what is in ``trained/`` is replaced when a run is finished. CIFAR-10 and the cat
 and dog photographs are looked for where ``resnet-viz train`` looks for them.
@@ -36,27 +36,30 @@ class Entry:
     ships: bool = True
 
 
-PAPER = "--data cifar10 --recipe paper"
-PHOTOGRAPHS = "--data catdog --batch 32 --pad 0 --crop-scale 0.5"
+CIFAR = "--data cifar10 --val-share 0.04 --normalize cifar10"
+# one recipe for all four, so that plain and residual, shallow and deep can be compared
+RACE = f"{CIFAR} --recipe quick --epochs 100 --batch 256 --gradients-every 250"
+PHOTOGRAPHS = (
+    "--data catdog --recipe fine-tune --train-part all --lr 0.003 --batch 32 --pad 0 --crop-scale 0.5 "
+    "--gradients-every 20"
+)
 ZOO = {
-    "resnet20-cifar10": Entry(f"--model resnet20 {PAPER}"),
-    "plain20-cifar10": Entry(f"--model plain20 {PAPER}"),
-    "resnet56-cifar10": Entry(f"--model resnet56 {PAPER}"),
-    "plain56-cifar10": Entry(f"--model plain56 {PAPER}"),
-    "hresnet-cifar10": Entry("--model hresnet --data cifar10 --recipe hresnet"),
+    "resnet20-cifar10": Entry(f"--model resnet20 {RACE}"),
+    "plain20-cifar10": Entry(f"--model plain20 {RACE}"),
+    "resnet56-cifar10": Entry(f"--model resnet56 {RACE}"),
+    "plain56-cifar10": Entry(f"--model plain56 {RACE}"),
+    "hresnet-cifar10": Entry("--model hresnet --data cifar10 --recipe hresnet --gradients-every 250"),
     # He init, no dropout: with its own of both, on cats and dogs alone, the net stayed at chance for epochs
     "xai-cifar10": Entry(
-        "--model xai --data cifar10 --recipe quick --epochs 20 --size 34 --batch 64 --lr 0.05 --init he --dropout 0",
+        f"--model xai {CIFAR} --recipe quick --epochs 20 --size 34 --batch 64 --lr 0.05 --init he --dropout 0",
         ships=False,
     ),
     "xai-catdog": Entry(
-        f"--model xai --recipe fine-tune --train-part head --epochs 10 --size 34 --dropout 0.1 {PHOTOGRAPHS}",
+        f"--model xai --size 34 --epochs 15 --dropout 0.1 {PHOTOGRAPHS}",
         start="xai-cifar10",
     ),
-    "resnet18-cifar10": Entry("--model resnet18 --data cifar10 --recipe quick --size 64", ships=False),
-    "resnet18-catdog": Entry(
-        f"--model resnet18 --recipe fine-tune --train-part all --size 64 {PHOTOGRAPHS}", start="resnet18-cifar10"
-    ),
+    "resnet18-cifar10": Entry(f"--model resnet18 {CIFAR} --recipe quick --epochs 30 --size 64", ships=False),
+    "resnet18-catdog": Entry(f"--model resnet18 --size 64 --epochs 20 {PHOTOGRAPHS}", start="resnet18-cifar10"),
 }
 
 
