@@ -99,8 +99,16 @@ def observe(
         if value is None or value.ndim < 2:
             raise UserError("The net returns no (N, classes) tensor. Choose a classifier.")
         logits = value[0].float().reshape(-1).cpu().numpy()
+    maps: dict[int, F32] = {}  # a block's output is its last layer's: one tensor, copied once
+    activations: dict[str, Activation] = {}
+    for name in layers:
+        token.check()
+        value = captured.outputs[parse(name)]
+        if id(value) not in maps:
+            maps[id(value)] = to_maps(value)
+        activations[name] = Activation(name, parse(name)[1], maps[id(value)])
     return Observation(
-        activations={name: Activation(name, parse(name)[1], to_maps(captured.outputs[parse(name)])) for name in layers},
+        activations=activations,
         energies={name: float(captured.reduced[parse(name)]) for name in energies},
         parts=_parts(parts, captured.inputs, captured.outputs) if inputs else None,
         logits=logits,

@@ -51,9 +51,12 @@ class Bridge(QObject):
         self._open = True
         self._runner = LatestRunner(handler, self._deliver, name=name)
 
-    def ask(self, kind: str, request: object) -> int:
-        """Send a request; the answer to an older one of the same kind will not be shown."""
-        return self._runner.submit(kind, request)
+    def ask(self, kind: str, request: object, *, yields: bool = False) -> int:
+        """Send a request; the answer to an older one of the same kind will not be shown.
+
+        One that ``yields`` is given up as soon as anything else is asked for.
+        """
+        return self._runner.submit(kind, request, yields=yields)
 
     def cancel(self, kind: str) -> None:
         """Give up the request of this kind, waiting or running."""

@@ -60,6 +60,7 @@ class _Job:
     kind: str
     ticket: int
     request: object
+    yields: bool = False
     token: CancelToken = field(default_factory=CancelToken)
 
 
@@ -84,8 +85,13 @@ class LatestRunner:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, kind: str, request: object) -> int:
+    def submit(self, kind: str, request: object, *, yields: bool = False) -> int:
         """Queue a request, overtaking an older one of its kind; returns its ticket.
+
+        Args:
+            kind: of several requests of one kind only the newest is answered.
+            request: what the handler gets.
+            yields: give it up as soon as a request of another kind comes; nothing is delivered then.
 
         Raises:
             RuntimeError: if the runner is closed.
@@ -95,9 +101,11 @@ class LatestRunner:
                 raise RuntimeError("the runner is closed")
             self._ticket += 1
             # a kind keeps its place in the line: a stream of new requests must not starve it
-            self._waiting[kind] = _Job(kind, self._ticket, request)
+            self._waiting[kind] = _Job(kind, self._ticket, request, yields)
             self._newest[kind] = self._ticket
-            if self._running is not None and self._running.kind == kind:
+            for other in [one.kind for one in self._waiting.values() if one.yields and one.kind != kind]:
+                del self._waiting[other]
+            if self._running is not None and (self._running.yields or self._running.kind == kind):
                 self._running.token.cancel()
             self._ready.notify()
             return self._ticket

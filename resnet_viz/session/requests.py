@@ -116,6 +116,17 @@ class LookAhead:
     look: Look
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LookAround:
+    """Compute the maps of all layers for a picture that stays on screen, and keep them; there is no answer.
+
+    Attributes:
+        look: the picture and the net, as they were last looked at.
+    """
+
+    look: Look
+
+
 @dataclass(frozen=True, slots=True)
 class FilterRequest:
     """Show a layer's kernels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,10 +34,12 @@ from resnet_viz.data.transforms import prepare
 from resnet_viz.jobs.cache import ByteLRU
 
 from .loading import open_model
-from .requests import FilterRequest, FiltersOpened, Forget, Look, LookAhead, Looked, Opened, OpenModel
+from .requests import FilterRequest, FiltersOpened, Forget, Look, LookAhead, LookAround, Looked, Opened, OpenModel
 
 NET_BYTES = 1_500_000_000
 MAP_BYTES = 256_000_000
+AROUND_BYTES = MAP_BYTES // 2
+"""Of these, most that layers may take which nobody has looked at yet."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +86,9 @@ class Workbench:
         if isinstance(request, LookAhead):
             self._look(request.look, token)
             return None
+        if isinstance(request, LookAround):
+            self._look_around(request.look, token)
+            return None
         if isinstance(request, FilterRequest):
             return FiltersOpened(filters(self._net(request.model).net, request.layer))
         if isinstance(request, Forget):
@@ -126,6 +132,29 @@ class Workbench:
         if self._x is None or self._x[:2] != (digest, normalization):
             self._x = (digest, normalization, normalise(torch.from_numpy(view).permute(2, 0, 1)[None], normalization))
         return self._x[2]
+
+    def _look_around(self, request: Look, token: CancelToken) -> None:
+        """Keep the maps of the layers that are not known yet, blocks first, as many as there is room for."""
+        opened = self._net(request.model)
+        card = opened.card
+        normalization = request.normalization or card.normalization
+        view, digest = self._view(request, card)
+        key = (card.id, normalization, digest)
+        ends = {block.out for block in card.blocks}
+        room, wanted = AROUND_BYTES, []
+        for layer in sorted(card.layers, key=lambda one: one.name not in ends):
+            size = 4 * math.prod(layer.out_shape)
+            if layer.calls and size <= room:
+                room -= size
+                if (key, layer.name) not in self._maps:
+                    wanted.append(layer.name)
+        if not wanted:
+            return
+        x = self._input(view, digest, normalization)
+        seen = observe(opened.net, x, layers=wanted, predict=False, token=token)
+        for name, activation in seen.activations.items():
+            token.check()
+            self._maps.put((key, name), (activation, channel_stats(activation.maps)), activation.maps.nbytes)
 
     def _look(self, request: Look, token: CancelToken) -> Looked:
         opened = self._net(request.model)

@@ -14,6 +14,7 @@ from PyQt6.QtGui import QDropEvent, QImage
 from PyQt6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
+from resnet_viz.core.paths import assets_dir
 from resnet_viz.gui.window import MainWindow
 from resnet_viz.session.requests import OpenModel
 
@@ -71,6 +72,7 @@ def test_choosing_a_layer_in_the_map_shows_it(open_window: Open, qtbot: QtBot) -
 def test_a_layer_under_the_mouse_is_known_before_it_is_clicked(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     inspect = window.inspect
+    inspect._idle.blockSignals(True)  # else all layers are known soon
     inspect.map.layer_pointed.emit("layer1.2")  # the mouse passes by
     inspect.map.layer_pointed.emit("layer2.1")  # and rests here
     with qtbot.waitSignal(inspect._context.nets.arrived, timeout=20_000) as arrived:
@@ -87,9 +89,37 @@ def test_a_layer_under_the_mouse_is_known_before_it_is_clicked(open_window: Open
     assert inspect.looked.layer == "layer1.2" and inspect.looked.pass_ms > 0
 
 
+def test_layers_of_a_picture_that_rests_are_all_known(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    inspect = window.inspect
+    assert inspect.card is not None
+
+    def rest() -> None:
+        with qtbot.waitSignal(
+            inspect._context.nets.arrived, timeout=20_000, check_params_cb=lambda outcome: outcome.kind == "around"
+        ) as arrived:
+            inspect._idle.start()
+        assert arrived.args is not None and arrived.args[0].error is None
+
+    rest()
+    for layer in inspect.card.layers:
+        inspect.select_layer(layer.name)
+        qtbot.waitUntil(inspect.settled, timeout=20_000)
+        assert inspect.looked is not None and inspect.looked.layer == layer.name and inspect.looked.pass_ms == 0
+    for sample in ("coffee", "rocket"):  # another picture is worth a pass of its own, however quickly it comes
+        window.opener.open_picture(str(assets_dir() / "samples" / f"{sample}.jpg"))
+        qtbot.waitUntil(lambda: inspect.settled() and inspect.looked.pass_ms > 0, timeout=20_000)
+        inspect._look_around()  # and what is computed for it gives way
+    rest()
+    inspect.select_layer("layer3.1")
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    assert inspect.looked.pass_ms == 0
+
+
 def test_the_next_layer_is_known_before_the_next_key(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     inspect = window.inspect
+    inspect._idle.blockSignals(True)  # else all layers are known soon
     inspect.select_layer("layer2.0.conv1")
     qtbot.waitUntil(inspect.settled, timeout=20_000)
     with qtbot.waitSignal(
@@ -106,6 +136,7 @@ def test_the_next_layer_is_known_before_the_next_key(open_window: Open, qtbot: Q
 def test_a_click_overtakes_what_is_computed_ahead(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     inspect = window.inspect
+    inspect._idle.blockSignals(True)  # else all layers are known soon
     for _ in range(20):
         inspect.map.layer_pressed.emit("layer3.1")
         inspect.select_layer("layer2.0.conv1" if inspect.layer != "layer2.0.conv1" else "layer1.1")
@@ -481,12 +512,13 @@ def test_at_the_end_all_workers_are_told_before_any_is_waited_for(qtbot: QtBot, 
 def test_a_mouse_that_leaves_or_rests_while_the_worker_is_busy(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     inspect = window.inspect
+    inspect._idle.blockSignals(True)  # else all layers are known soon
     asked: list[str] = []
     real = inspect._context.nets.ask
 
-    def ask(kind: str, request: object) -> int:
+    def ask(kind: str, request: object, *, yields: bool = False) -> int:
         asked.append(kind)
-        return real(kind, request)
+        return real(kind, request, yields=yields)
 
     inspect._context.nets.ask = ask  # type: ignore[method-assign]
     inspect.map.layer_pointed.emit("layer3.1")

@@ -127,6 +127,35 @@ def test_cancel_delivers_nothing() -> None:
     assert box.outcomes == []
 
 
+def test_a_request_that_yields_makes_way_for_any_other() -> None:
+    box, started, go = Box(), threading.Event(), threading.Event()
+    seen: list[object] = []
+
+    def handle(request: object, token: CancelToken, progress: Progress) -> object:
+        seen.append(request)
+        started.set()
+        while request == "spare" and not token.cancelled:
+            time.sleep(0.001)
+        if request == "first":
+            go.wait(10)
+        token.check()
+        return request
+
+    runner = LatestRunner(handle, box)
+    runner.submit("idle", "spare", yields=True)
+    assert started.wait(10)
+    runner.submit("look", "first")  # the running one gives way
+    runner.submit("idle", "waiting", yields=True)
+    runner.submit("model", "last")  # and so does one that waits
+    go.set()
+    end = time.monotonic() + 10
+    while len(box.outcomes) < 2 and time.monotonic() < end:
+        time.sleep(0.005)
+    assert [outcome.value for outcome in box.outcomes] == ["first", "last"]
+    assert seen == ["spare", "first", "last"]
+    runner.close()
+
+
 def test_progress_is_delivered_and_stops_cancelled_work() -> None:
     box = Box()
 

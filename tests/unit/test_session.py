@@ -5,23 +5,35 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from resnet_viz.core.errors import UserError
+from resnet_viz.core.errors import Cancelled, UserError
 from resnet_viz.core.paths import assets_dir, config_dir
+from resnet_viz.core.token import CancelToken
 from resnet_viz.core.types import CropBox, Fit, ModelCard, Normalization
 from resnet_viz.data.images import load_image
 from resnet_viz.jobs.cache import ByteLRU
 from resnet_viz.models import create, models
-from resnet_viz.session import store
+from resnet_viz.session import service, store
 from resnet_viz.session.architectures import ARCHITECTURES
 from resnet_viz.session.loading import open_model
 from resnet_viz.session.normalizing import parse_normalization
-from resnet_viz.session.requests import FilterRequest, FiltersOpened, Forget, Look, LookAhead, Looked, Opened, OpenModel
+from resnet_viz.session.requests import (
+    FilterRequest,
+    FiltersOpened,
+    Forget,
+    Look,
+    LookAhead,
+    LookAround,
+    Looked,
+    Opened,
+    OpenModel,
+)
 from resnet_viz.session.service import Workbench
 from resnet_viz.session.snippets import python_script
 
@@ -86,6 +98,44 @@ def test_what_was_looked_at_ahead_costs_no_pass(bench: Workbench) -> None:
     alone = looked(bench, Look(card.id, image, Fit(), "layer1.0"))
     assert then.activation is not None and alone.activation is not None
     assert np.array_equal(then.activation.maps, alone.activation.maps)
+
+
+@pytest.mark.parametrize("model", ["resnet20", "resnet18", "xai"])
+def test_what_is_computed_around_is_what_a_look_of_its_own_shows(bench: Workbench, model: str) -> None:
+    card = opened(bench, OpenModel(ref=model, untrained=True))
+    image = load_image(CAT)
+    look = Look(card.id, image, Fit(), card.layers[0].name)
+    looked(bench, look)
+    assert bench.handle(LookAround(look)) is None
+    around = {layer.name: looked(bench, replace(look, layer=layer.name)) for layer in card.layers}
+    assert all(answer.pass_ms == 0 for answer in around.values())
+    bench.handle(Forget())
+    for layer in card.layers[::7]:
+        alone = looked(bench, replace(look, layer=layer.name))
+        known = around[layer.name]
+        assert alone.pass_ms > 0 and alone.activation is not None and known.activation is not None
+        assert np.array_equal(alone.activation.maps, known.activation.maps)
+        assert alone.stats is not None and known.stats is not None
+        assert np.array_equal(alone.stats.mean, known.stats.mean, equal_nan=True)
+
+
+def test_around_keeps_blocks_first_within_its_share_and_stops_when_told(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = opened(bench, OpenModel(ref="resnet20", untrained=True))
+    image = load_image(CAT)
+    look = Look(card.id, image, Fit(), "fc")
+    looked(bench, look)
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        bench.handle(LookAround(look), token)
+    ends = {block.out for block in card.blocks}
+    sizes = {layer.name: 4 * int(np.prod(layer.out_shape)) for layer in card.layers}
+    monkeypatch.setattr(service, "AROUND_BYTES", sum(sizes[name] for name in ends))
+    bench.handle(LookAround(look))
+    known = {name for name in sizes if looked(bench, replace(look, layer=name)).pass_ms == 0}
+    assert ends <= known and sum(sizes[name] for name in known) <= service.AROUND_BYTES + sizes["fc"]
 
 
 def test_another_crop_or_mean_is_another_answer(bench: Workbench) -> None:

@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QWidget
 from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
 from resnet_viz.gui.context import Context
 from resnet_viz.jobs.latest import Outcome
-from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, LookAhead, Looked
+from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, LookAhead, LookAround, Looked
 
 from .inspect_logic import block_with_skip, channel_sentence, default_layer, introduction, neighbour, spans_decades
 from .inspect_panels import InspectPanels
@@ -21,6 +21,9 @@ TOP_CLASSES = 10
 
 POINTED_MS = 60
 """How long the mouse rests on a layer before its maps are computed; one that passes by asks for nothing."""
+
+IDLE_MS = 300
+"""How long a picture rests on screen before the maps of all its layers are computed."""
 
 
 def _tr(text: str) -> str:
@@ -83,6 +86,11 @@ class InspectView(InspectPanels):
         self._ahead.setSingleShot(True)
         self._ahead.setInterval(POINTED_MS)
         self._ahead.timeout.connect(lambda: self._look_ahead(self._pointed))
+        # a picture that stays is asked more of: the maps of its other layers are computed while nobody waits
+        self._idle = QTimer(self)
+        self._idle.setSingleShot(True)
+        self._idle.setInterval(IDLE_MS)
+        self._idle.timeout.connect(self._look_around)
         # by layer name and shape, so that pins outlive a change of picture and of net
         self._pins: dict[tuple[str, tuple[int, ...]], frozenset[int]] = {}
         self._connect()
@@ -261,6 +269,7 @@ class InspectView(InspectPanels):
         if look is None:
             return
         self._ahead.stop()
+        self._idle.stop()
         if self._ahead_look is not None and not self._is_for(self._ahead_look, look):
             self._context.nets.cancel("ahead")
             self._ahead_look = None
@@ -290,6 +299,12 @@ class InspectView(InspectPanels):
         self._ahead_look, self._pointed = look, ""
         self._context.nets.ask("ahead", LookAhead(look))
 
+    def _look_around(self) -> None:
+        """Let the maps of all layers be computed: whichever is chosen next is then known."""
+        look = self.request()
+        if look is not None and self.settled() and self.center.mode == "maps" and self.isVisible():
+            self._context.nets.ask("around", LookAround(look), yields=True)
+
     @staticmethod
     def _is_for(ahead: Look, look: Look) -> bool:
         """Return whether what is computed ahead is what a look will need."""
@@ -298,6 +313,7 @@ class InspectView(InspectPanels):
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         self._on_pointed("")  # nobody points at what is not there; at the end the worker is gone as well
+        self._idle.stop()
         super().hideEvent(event)
 
     def settled(self) -> bool:
@@ -310,8 +326,11 @@ class InspectView(InspectPanels):
     # ---- showing ----
 
     def _on_arrived(self, outcome: Outcome) -> None:
+        if outcome.kind == "around":
+            return
         if outcome.kind == "ahead":
             self._ahead_look = None  # kept by the worker, or an error that a click will tell
+            self._idle.start()
             return
         if outcome.progress is None:
             self._waiting.discard(outcome.kind)
@@ -359,6 +378,8 @@ class InspectView(InspectPanels):
         self.picture.set_net_view(looked.net_view)
         self.map.set_input(looked.net_view)
         self._show_channel()
+        if not self._waiting:
+            self._idle.start()
         took = _tr("pass {0:.1f} ms").format(looked.pass_ms) if looked.pass_ms else _tr("known already, no pass")
         self.status.emit(took)
 
