@@ -9,8 +9,8 @@ of them. A ratio is taken within each repeat, of which the median is quoted.
 
   usual       a data set of pictures with torchvision's RandomCrop, RandomHorizontalFlip,
               ToTensor and Normalize on each, a DataLoader with 0 or 2 workers, fp32
-  ours        the events of ``resnet_viz.training.loop.train``, as the window's child runs it: in
-              fp32 two lanes, each with half the threads
+  ours        the events of ``resnet_viz.training.loop.train``, as the window's child runs it: two
+              lanes, each with half the threads
   bare        our augmentation, optimizer, memory layout and precision, written down as one
               loop: no events, no log, no gradient norms, no accuracy, no schedule
   no norms    ours with ``gradients_every = 0``

@@ -62,8 +62,7 @@ _HELP = {
     "channels_last": "memory layout of net and batches",
     "compile": "run the net through torch.compile",
     "lanes": "parts of a batch that go through the net side by side, each on its share of the cores; "
-    "batch norm sees one part; 0: two on a processor in float32 where that can be (no dropout, no --compile, "
-    "one process), else one",
+    "batch norm sees one part; 0: two on a processor where that can be (no dropout, no --compile, one process)",
     "gradients_every": "steps between two records of gradient norms; 0 for never",
     "keep_epochs": "keep the weights of every epoch, for evaluate --all-epochs",
     "checkpoint_every_s": "seconds between two checkpoints inside an epoch; 0 for none",

@@ -27,17 +27,16 @@ from .world import World
 Result = TypeVar("Result")
 
 AUTO = 2
-"""Lanes of a run in float32 on a processor that does not say how many it wants."""
+"""Lanes of a run on a processor that does not say how many it wants."""
 
 SMALLEST = 16
 """Pictures of a lane below which batch norm's statistics would be poor: such a batch goes through one lane."""
 
 
-def lanes_of(config: TrainConfig, net: nn.Module, world: World, bf16: bool) -> int:
+def lanes_of(config: TrainConfig, net: nn.Module, world: World) -> int:
     """Return how many lanes a new run has.
 
-    One number for every processor, so that a seed means the same on all of them; one lane in
-    bfloat16, where operations are too short for two to gain anything.
+    One number for every processor, so that a seed means the same on all of them.
 
     Raises:
         UserError: if the run asks for several and cannot have them.
@@ -57,7 +56,7 @@ def lanes_of(config: TrainConfig, net: nn.Module, world: World, bf16: bool) -> i
         raise UserError(f"lanes is {config.lanes}, but {why}. Leave lanes at 0.")
     if config.lanes:
         return config.lanes
-    return 1 if why or bf16 or config.batch < AUTO * SMALLEST else AUTO
+    return 1 if why or config.batch < AUTO * SMALLEST else AUTO
 
 
 class Lanes:

@@ -33,7 +33,7 @@ from .control import RunControl
 from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step, to_json
 from .in_place import write_in_place
 from .lanes import Lanes, lanes_of
-from .measure import Measure, in_bf16
+from .measure import Measure, faster_in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
 from .prepare import complete, first_card, normalization_of, recorded_normalization
@@ -128,6 +128,8 @@ class _Trainer:
         layout_ = torch.channels_last if config.channels_last else torch.contiguous_format
         self.net = net.to(device, memory_format=layout_)  # type: ignore[call-overload]
         self.config = config
+        # kept in the checkpoint: what was chosen may be "as many as are good", and must stay what it was
+        self.chosen_lanes = lanes_of(config, net, world) if state is None else int(state.get("lanes", 1))
         several = world.size > 1 or device.type != "cpu"  # a run may go on elsewhere than it began
         self.sizes = _batch_sizes(len(part), config.batch, world.size)
         self.total_steps = len(self.sizes) * config.epochs
@@ -145,10 +147,7 @@ class _Trainer:
         self.log: runs.EventLog | None = None
         if state is None:
             self.bf16 = world.agree(self._choose_bf16())
-            self.chosen_lanes = lanes_of(config, net, world, self.bf16)
         else:
-            # kept in the checkpoint: what was chosen may be "as many as are good", and must stay what it was
-            self.chosen_lanes = int(state.get("lanes", 1))
             self._restore(state)
         write_in_place(self.net)
         self.lanes = Lanes(self.net, 1 if several else self.chosen_lanes, config.batch)
@@ -417,8 +416,12 @@ class _Trainer:
         self.sums.copy_(state["sums"])
 
     def _choose_bf16(self) -> bool:
+        if self.config.bf16 != "auto":
+            return self.config.bf16 == "on"
+        if self.images.is_cuda:  # one kernel at a time, as it would be timed, a GPU waits for Python
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         images = normalise(self.images[: self.config.batch], self.normalization)
-        return in_bf16(self.config.bf16, self.net, images)
+        return faster_in_bf16(self.net, images)
 
 
 def _batch_sizes(pictures: int, batch: int, processes: int) -> list[int]:

@@ -182,11 +182,9 @@ def test_too_few_pictures_go_through_one_lane(batch: tuple[Tensor, Tensor]) -> N
 def test_how_many_lanes_a_run_has() -> None:
     net = create("resnet20", seed=0)
     config = TrainConfig("resnet20", "shapes")
-    assert lanes_of(config, net, ALONE, False) == 2
-    assert lanes_of(config, net, ALONE, True) == 1
-    assert lanes_of(replace(config, lanes=2), net, ALONE, True) == 2
-    assert lanes_of(replace(config, batch=31), net, ALONE, False) == 1
-    assert lanes_of(replace(config, lanes=3), net, ALONE, False) == 3
+    assert lanes_of(config, net, ALONE) == 2
+    assert lanes_of(replace(config, batch=31), net, ALONE) == 1
+    assert lanes_of(replace(config, lanes=3), net, ALONE) == 3
     assert TrainConfig.from_toml('model = "resnet20"\ndata = "shapes"').lanes == 1  # written before there were lanes
     drops = nn.Sequential(net, nn.Dropout(0.5))
     others = [
@@ -197,9 +195,9 @@ def test_how_many_lanes_a_run_has() -> None:
         (replace(config, batch=3), net, ALONE, "fewer than two pictures"),
     ]
     for other, one, world, why in others:
-        assert lanes_of(other, one, world, False) == 1
+        assert lanes_of(other, one, world) == 1
         with pytest.raises(UserError, match=why):
-            lanes_of(replace(other, lanes=2), one, world, False)
+            lanes_of(replace(other, lanes=2), one, world)
 
 
 def colours(count: int = 64) -> ArraySet:

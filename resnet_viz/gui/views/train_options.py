@@ -108,8 +108,7 @@ def options() -> tuple[Option, ...]:
             t("Lanes"),
             t(
                 "Parts of a batch that go through the net side by side, each on its share of the cores; "
-                "batch norm sees one part. 0: two on a processor in float32, else one (bfloat16, dropout, "
-                "torch.compile, a GPU)"
+                "batch norm sees one part. 0: two on a processor, one with dropout, torch.compile or a GPU"
             ),
         ),
         Option("keep_epochs", t("Keep all epochs"), t("Keep the weights of every epoch")),
