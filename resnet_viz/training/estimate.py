@@ -17,7 +17,7 @@ from resnet_viz.models import models
 from .config import TrainConfig
 from .in_place import write_in_place
 from .lanes import Lanes, lanes_of
-from .measure import faster_in_bf16
+from .measure import in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
 from .prepare import input_size
@@ -83,7 +83,7 @@ def estimate(config: TrainConfig) -> Estimate:
     images = torch.randn(config.batch, spec.in_channels, size, size, generator=generator)
     images = images.to(device, memory_format=torch.channels_last)
     labels = torch.randint(0, classes, (config.batch,), generator=generator).to(device)
-    bf16 = config.bf16 == "on" or (config.bf16 == "auto" and faster_in_bf16(net, images))
+    bf16 = in_bf16(config.bf16, net, images)
     macs = _macs(net, images[:1])
     write_in_place(net)
     lanes = Lanes(net, lanes_of(config, net, World(0, 1, device)), config.batch)

@@ -33,7 +33,7 @@ from .control import RunControl
 from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step, to_json
 from .in_place import write_in_place
 from .lanes import Lanes, lanes_of
-from .measure import Measure, faster_in_bf16
+from .measure import Measure, in_bf16
 from .optimizers import make_optimizer
 from .parts import build, freeze
 from .prepare import complete, first_card, normalization_of, recorded_normalization
@@ -416,12 +416,8 @@ class _Trainer:
         self.sums.copy_(state["sums"])
 
     def _choose_bf16(self) -> bool:
-        if self.config.bf16 != "auto":
-            return self.config.bf16 == "on"
-        if self.images.is_cuda:  # one kernel at a time, as it would be timed, a GPU waits for Python
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
         images = normalise(self.images[: self.config.batch], self.normalization)
-        return faster_in_bf16(self.net, images)
+        return in_bf16(self.config.bf16, self.net, images)
 
 
 def _batch_sizes(pictures: int, batch: int, processes: int) -> list[int]:

@@ -90,6 +90,21 @@ HOPELESS = 3.0
 """So many times slower in its first pass, which also chooses kernels, bfloat16 is not tried again."""
 
 
+def in_bf16(choice: str, net: nn.Module, images: Tensor) -> bool:
+    """Return whether a run computes in bfloat16.
+
+    Args:
+        choice: ``"on"``, ``"off"``, or ``"auto"`` for what is faster here.
+        net: the net, given back as it was.
+        images: one normalised batch (N, C, H, W).
+    """
+    if choice != "auto":
+        return choice == "on"
+    if images.is_cuda:  # timed one kernel at a time, a GPU waits for Python
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return faster_in_bf16(net, images)
+
+
 def faster_in_bf16(net: nn.Module, images: Tensor) -> bool:
     """Return whether bfloat16 is faster here: six times slower on some CPUs, twice as fast on others.
 
