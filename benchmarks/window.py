@@ -66,6 +66,7 @@ def measure(rounds: int, seconds: float, clicks: int) -> dict[str, Any]:
     window.show()
     gui.open_first(window, start)
     wait_until(window.inspect.settled)
+    window.inspect._idle.blockSignals(True)  # else all layers are known before they are clicked
     child = Child(window)
     late: dict[str, list[float]] = {side: [] for side in SIDES}
     times: dict[str, list[float]] = {side: [] for side in SIDES}

@@ -2,10 +2,11 @@
 
     .venv/bin/python tools/train_zoo.py [ID ...]
 
-One H200 does all of it in about ten minutes, two processor cores need days. Stop it whenever you like
-(Ctrl+C): started again it goes on where it was. The runs, ``zoo-ID``, lie with all others and the
-window lists them; what is in ``trained/`` is replaced when a run is finished. CIFAR-10 and the cat
-and dog photographs are looked for where ``resnet-viz train`` looks for them.
+A GPU needs minutes for each (one H200 did all that learn CIFAR-10 at once, in eight and a half),
+two processor cores need days. Stop it whenever you like (Ctrl+C): started again it goes on where
+it was. The runs, ``zoo-ID``, lie with all others and the window lists them; what is in
+``trained/`` is replaced when a run is finished. CIFAR-10 and the cat and dog photographs are
+looked for where ``resnet-viz train`` looks for them.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ CIFAR = "--data cifar10 --val-share 0.04 --normalize cifar10"
 RACE = f"{CIFAR} --recipe quick --epochs 100 --batch 256 --gradients-every 250"
 PHOTOGRAPHS = (
     "--data catdog --recipe fine-tune --train-part all --lr 0.003 --batch 32 --pad 0 --crop-scale 0.5 "
-    "--gradients-every 20"
+    "--bf16 off --lanes 1 --gradients-every 20"
 )
 ZOO = {
     "resnet20-cifar10": Entry(f"--model resnet20 {RACE}"),

@@ -58,7 +58,7 @@ _HELP = {
     "size": "side of the pictures in pixels; 0 for the net's own",
     "start_from": "weights to start from: an id, a checkpoint or a run's folder",
     "train_part": "what is trained: all, late (last stage and head) or head",
-    "bf16": "bfloat16; auto times both and takes the faster",
+    "bf16": "bfloat16; auto times both and takes the faster, on a GPU wherever it has it",
     "channels_last": "memory layout of net and batches",
     "compile": "run the net through torch.compile",
     "lanes": "parts of a batch that go through the net side by side, each on its share of the cores; "

@@ -227,6 +227,7 @@ class Captured:
     def _overwritten(self) -> set[Value]:
         spoilt: set[Value] = set()
         for key, tensor, version, checksum in self._kept:
+            self._token.check()
             if tensor._version != version or (checksum is not None and _checksum(tensor) != checksum):
                 spoilt.add(key)
             elif checksum is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -45,6 +45,11 @@ class ByteLRU(Generic[V]):
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.nbytes -= entry[1]
+
+    def drop_where(self, chosen: Callable[[Hashable], bool]) -> None:
+        """Forget the values whose keys are chosen."""
+        for key in [key for key in self._entries if chosen(key)]:
+            self.drop(key)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -104,8 +104,15 @@ class Workbench:
         size = sum(tensor.numel() * tensor.element_size() for tensor in (*net.parameters(), *net.buffers()))
         # an open net is never larger than the budget of one, whatever its size
         self._nets.put(card.id, made, min(size, NET_BYTES))
+        self._forget(card.id)
         self._requests[card.id] = request
         return made
+
+    def _forget(self, card_id: str) -> None:
+        """Forget what a net of this id showed before: a file opened anew may hold other weights, or be another net."""
+        self._beliefs.drop_where(lambda key: key[0] == card_id)  # type: ignore[index]
+        for of_layers in (self._maps, self._parts):
+            of_layers.drop_where(lambda key: key[0][0] == card_id)  # type: ignore[index]
 
     def _net(self, card_id: str) -> _Net:
         found = self._nets.get(card_id)
@@ -144,14 +151,15 @@ class Workbench:
         room, wanted = AROUND_BYTES, []
         for layer in sorted(card.layers, key=lambda one: one.name not in ends):
             size = 4 * math.prod(layer.out_shape)
-            if layer.calls and size <= room:
+            if layer.calls and layer.out_shape and size <= room:
                 room -= size
                 if (key, layer.name) not in self._maps:
                     wanted.append(layer.name)
         if not wanted:
             return
         x = self._input(view, digest, normalization)
-        seen = observe(opened.net, x, layers=wanted, predict=False, token=token)
+        # a whole pass: what capture learns of one holds for all of them
+        seen = observe(opened.net, x, layers=wanted, predict=True, token=token)
         for name, activation in seen.activations.items():
             token.check()
             self._maps.put((key, name), (activation, channel_stats(activation.maps)), activation.maps.nbytes)

@@ -99,7 +99,7 @@ class TrainConfig:
         num_classes: outputs of the net; 0 for as many as the data has classes.
         start_from: model id, checkpoint or run folder whose weights the run starts from.
         train_part: one of :data:`PARTS`; what is not trained keeps its weights and statistics.
-        bf16: ``"auto"`` times two batches and takes the faster, ``"on"``, ``"off"``.
+        bf16: ``"auto"`` times two batches and takes the faster (a GPU that has bfloat16 takes it), ``"on"``, ``"off"``.
         channels_last: memory layout of the net and the batches.
         compile: run the net through torch.compile.
         lanes: parts of a batch that go through the net side by side, see :mod:`.lanes`; batch norm

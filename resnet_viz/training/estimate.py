@@ -65,6 +65,8 @@ class Estimate:
 def estimate(config: TrainConfig) -> Estimate:
     """Train a few batches of noise and return what they cost; the run's own data is not needed.
 
+    On a GPU the time is an upper bound, far above it for small nets: a run replays recorded steps.
+
     Args:
         config: the run; ``num_classes`` 0 counts as 10.
     """

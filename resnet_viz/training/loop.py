@@ -165,8 +165,11 @@ class _Trainer:
             path.write_text(self.config.to_toml(), encoding="utf-8")
         params = sum(parameter.numel() for parameter in self.net.parameters())
         runs.sweep(self.run)
-        if not (self.run / layout.CARD).exists():
-            lanes, hardware = self.chosen_lanes, self.world.hardware()
+        hardware = self.world.hardware()
+        if (self.run / layout.CARD).exists():
+            runs.add_hardware(self.run, hardware)
+        else:
+            lanes = self.chosen_lanes
             card = first_card(self.config, self.run, data, self.normalization, params, lanes, hardware)
             runs.write_card(self.run, card)
 

@@ -94,7 +94,7 @@ def in_bf16(choice: str, net: nn.Module, images: Tensor) -> bool:
     """Return whether a run computes in bfloat16.
 
     Args:
-        choice: ``"on"``, ``"off"``, or ``"auto"`` for what is faster here.
+        choice: ``"on"``, ``"off"``, or ``"auto"`` for what is faster here (on a GPU bfloat16, if it has it).
         net: the net, given back as it was.
         images: one normalised batch (N, C, H, W).
     """

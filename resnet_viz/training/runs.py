@@ -104,6 +104,17 @@ def write_card(run: Path, card: dict[str, Any]) -> None:
         path.write_text(json.dumps(card, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def add_hardware(run: Path, hardware: str) -> None:
+    """Note in the card of a run that goes on what it goes on with; a card that cannot be read is left alone."""
+    try:
+        card = json.loads((run / CARD).read_text(encoding="utf-8"))
+        before = str(card.get("hardware", ""))
+    except (OSError, ValueError, AttributeError):
+        return
+    if hardware not in before:
+        write_card(run, card | {"hardware": f"{before}, then {hardware}" if before else hardware})
+
+
 class EventLog:
     """The run's ``events.jsonl``: lines are added, and cut back to a checkpoint when the run goes on.
 

@@ -31,7 +31,8 @@ class StepGraph:
         draws: (n, DRAWS).
 
     Raises:
-        RuntimeError: if something in ``work`` cannot be recorded.
+        RuntimeError: if something in ``work`` cannot be recorded, or the GPU's memory is too small
+            for a recorded step beside others.
     """
 
     def __init__(self, work: Work, net: nn.Module, indices: Tensor, draws: Tensor) -> None:
@@ -48,6 +49,8 @@ class StepGraph:
                     self._forget()
                     work(self._indices, self._draws)
             here.wait_stream(aside)
+            if 2 * torch.cuda.max_memory_allocated(indices.device) > _memory(indices.device):
+                raise RuntimeError("what a recorded step keeps leaves no room for one that is not recorded")
             self._forget()  # the backward pass then makes gradients that belong to the graph
             with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._outputs = work(self._indices, self._draws)
@@ -75,3 +78,8 @@ class StepGraph:
             weight.grad = gradient
         self._graph.replay()
         return self._outputs
+
+
+def _memory(device: torch.device) -> int:
+    """Return a GPU's memory in bytes."""
+    return int(torch.cuda.get_device_properties(device).total_memory)

@@ -138,6 +138,26 @@ def test_around_keeps_blocks_first_within_its_share_and_stops_when_told(
     assert ends <= known and sum(sizes[name] for name in known) <= service.AROUND_BYTES + sizes["fc"]
 
 
+def test_a_file_opened_anew_shows_what_it_holds_now(bench: Workbench, tmp_path: Path) -> None:
+    image, path = load_image(CAT), tmp_path / "mine.pth"
+    seen = []
+    for seed in (0, 1):
+        torch.save(create("resnet20", seed=seed).state_dict(), path)
+        card = opened(bench, OpenModel(ref=str(path)))
+        look = Look(card.id, image, Fit(), "layer2.1", block="layer2.1")
+        seen.append(looked(bench, look))
+        bench.handle(LookAround(look))
+    plain = opened(bench, OpenModel(ref=str(path), arch="plain20"))
+    seen.append(looked(bench, Look(plain.id, image, Fit(), "layer2.1")))
+    assert all(answer.pass_ms > 0 for answer in seen)
+    for one, other in ((0, 1), (1, 2)):
+        first, second = seen[one], seen[other]
+        assert first.activation is not None and second.activation is not None
+        assert not np.array_equal(first.activation.maps, second.activation.maps)
+        assert first.prediction is not None and second.prediction is not None
+        assert first.prediction.logits.tolist() != second.prediction.logits.tolist()
+
+
 def test_another_crop_or_mean_is_another_answer(bench: Workbench) -> None:
     card = opened(bench, OpenModel(ref="resnet20-cifar10"))
     image = load_image(CAT)

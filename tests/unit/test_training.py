@@ -121,6 +121,20 @@ def test_resume_cuts_the_log_back_to_the_checkpoint(data: ArraySet, tmp_path: Pa
     assert [event["epoch"] for event in lines(tmp_path) if event["event"] == "epoch"] == [1, 2]
 
 
+def test_the_card_names_what_computed(data: ArraySet, tmp_path: Path) -> None:
+    list(train(config(epochs=1), data, tmp_path))
+    card = tmp_path / "card.json"
+    own = json.loads(card.read_text())["hardware"]
+    assert " CPU, " in own
+    list(train(config(epochs=1), data, tmp_path))
+    assert json.loads(card.read_text())["hardware"] == own  # going on here is nothing new
+    runs.write_card(tmp_path, json.loads(card.read_text()) | {"hardware": "NVIDIA H200"})
+    list(train(config(epochs=1), data, tmp_path))
+    assert json.loads(card.read_text())["hardware"] == f"NVIDIA H200, then {own}"
+    card.write_text("{")
+    list(train(config(epochs=1), data, tmp_path))  # a damaged card is no reason to stop
+
+
 def test_max_steps_ends_a_run_inside_an_epoch(data: ArraySet, tmp_path: Path) -> None:
     events = list(train(config(max_steps=5, schedule="steps", milestones=(3,), optimizer="momentum"), data, tmp_path))
     state = runs.read_last(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PyQt6.QtCore import QCoreApplication, QTimer, pyqtSignal
-from PyQt6.QtGui import QHideEvent
+from PyQt6.QtGui import QHideEvent, QShowEvent
 from PyQt6.QtWidgets import QWidget
 
 from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
@@ -316,6 +316,10 @@ class InspectView(InspectPanels):
         self._idle.stop()
         super().hideEvent(event)
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        self._idle.start()  # a picture may have been opened meanwhile
+        super().showEvent(event)
+
     def settled(self) -> bool:
         """Whether a net and a picture are shown and no answer is awaited."""
         return self.looked is not None and not self._waiting
@@ -327,7 +331,9 @@ class InspectView(InspectPanels):
 
     def _on_arrived(self, outcome: Outcome) -> None:
         if outcome.kind == "around":
-            return
+            return  # kept by the worker, or an error that a click will tell
+        if outcome.kind == "model" and outcome.error is not None:
+            self._idle.start()  # the net that is open stays so
         if outcome.kind == "ahead":
             self._ahead_look = None  # kept by the worker, or an error that a click will tell
             self._idle.start()
