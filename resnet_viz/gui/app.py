@@ -16,7 +16,6 @@ from PyQt6.QtGui import QIcon
 from PyQt6.QtWidgets import QApplication
 
 from resnet_viz.core.paths import assets_dir, config_dir
-from resnet_viz.session.store import FIRST_MODEL
 
 from . import errors, theme
 from .window import MainWindow
@@ -100,7 +99,9 @@ def make_window(start: Start) -> MainWindow:
 
 def open_first(window: MainWindow, start: Start) -> None:
     """Ask for what the window shows first; torch is imported by the worker meanwhile."""
+    # not at the top: NumPy, which they import, would keep the empty window off the screen
     from resnet_viz.session.requests import OpenModel
+    from resnet_viz.session.store import FIRST_MODEL
 
     window.opener.open_model(start.model or OpenModel(ref=FIRST_MODEL))
     if start.folder:

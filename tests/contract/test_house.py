@@ -202,3 +202,10 @@ def test_no_file_names_a_place_on_one_machine_or_a_registry() -> None:
         if word in path.read_text("utf-8")
     ]
     assert not found
+
+
+def test_the_empty_window_waits_for_neither_numpy_nor_torch() -> None:
+    """It is on screen before they are imported; NumPy alone would cost as much as PyQt6."""
+    found = "import sys, resnet_viz.gui.app; print({'numpy', 'torch', 'matplotlib'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"
