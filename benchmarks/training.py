@@ -7,6 +7,10 @@ process of its own with the same number of threads; the sides take turns of some
 an order that is reversed every other time, so that a drift of the machine's speed meets all
 of them. A ratio is taken within each repeat, of which the median is quoted.
 
+Other guests of a shared machine slow some seconds down. So every side is also told in windows of
+about a second: "undisturbed" is the rate that its best tenth of windows reach, for all sides
+alike. A window in which ours records norms is hardly among them.
+
   usual       a data set of pictures with torchvision's RandomCrop, RandomHorizontalFlip,
               ToTensor and Normalize on each, a DataLoader with 0 or 2 workers, fp32
   ours        the events of ``resnet_viz.training.loop.train``, as the window's child runs it: two
