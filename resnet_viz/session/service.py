@@ -42,6 +42,10 @@ AROUND_BYTES = MAP_BYTES // 2
 """Of these, most that layers may take which nobody has looked at yet."""
 
 
+_Key = tuple[str, Normalization, bytes]
+"""Of a net, the mean and std, and the picture as the net sees it: its digest."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Net:
     net: nn.Module
@@ -134,8 +138,14 @@ class Workbench:
         self._last = (request.image, request.fit, shape, view, digest)
         return view, digest
 
-    def _input(self, view: U8, digest: bytes, normalization: Normalization) -> Tensor:
+    def _seen_as(self, request: Look, card: ModelCard) -> tuple[U8, _Key]:
+        """Return the picture as the net sees it, and the key of all that the net makes of it."""
+        view, digest = self._view(request, card)
+        return view, (card.id, request.normalization or card.normalization, digest)
+
+    def _input(self, view: U8, key: _Key) -> Tensor:
         """Return the net's input (1, C, S, S); going from layer to layer needs the same one again."""
+        _, normalization, digest = key
         if self._x is None or self._x[:2] != (digest, normalization):
             self._x = (digest, normalization, normalise(torch.from_numpy(view).permute(2, 0, 1)[None], normalization))
         return self._x[2]
@@ -144,9 +154,7 @@ class Workbench:
         """Keep the maps of the layers that are not known yet, blocks first, as many as there is room for."""
         opened = self._net(request.model)
         card = opened.card
-        normalization = request.normalization or card.normalization
-        view, digest = self._view(request, card)
-        key = (card.id, normalization, digest)
+        view, key = self._seen_as(request, card)
         ends = {block.out for block in card.blocks}
         room, wanted = AROUND_BYTES, []
         for layer in sorted(card.layers, key=lambda one: one.name not in ends):
@@ -157,7 +165,7 @@ class Workbench:
                     wanted.append(layer.name)
         if not wanted:
             return
-        x = self._input(view, digest, normalization)
+        x = self._input(view, key)
         # a whole pass: what capture learns of one holds for all of them
         seen = observe(opened.net, x, layers=wanted, predict=True, token=token)
         for name, activation in seen.activations.items():
@@ -168,9 +176,7 @@ class Workbench:
         opened = self._net(request.model)
         card = opened.card
         card.layer(request.layer)
-        normalization = request.normalization or card.normalization
-        view, digest = self._view(request, card)
-        key = (card.id, normalization, digest)
+        view, key = self._seen_as(request, card)
         shown = self._maps.get((key, request.layer))
         belief = self._beliefs.get(key)
         block = card.block(request.block) if request.block else None
@@ -180,7 +186,7 @@ class Workbench:
         if shown is None or need_belief or (block is not None and block.add and parts is None):
             token.check()
             begun = time.perf_counter()
-            x = self._input(view, digest, normalization)
+            x = self._input(view, key)
             outs = {one.name: one.out for one in card.blocks} if need_belief else {}
             seen = observe(
                 opened.net,
