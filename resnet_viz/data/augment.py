@@ -61,7 +61,7 @@ class Augmentation:
 
 
 def _pad_crop_flip(images: Tensor, draws: Tensor, pad: int, flip: bool) -> Tensor:
-    count, _, height, width = images.shape
+    count, channels, height, width = images.shape
     device = images.device
     offsets = (draws[:, :2] * (2 * pad + 1)).long()  # (N, 2)
     mirrored = (draws[:, 2] < 0.5) & flip
@@ -69,10 +69,11 @@ def _pad_crop_flip(images: Tensor, draws: Tensor, pad: int, flip: bool) -> Tenso
     across = torch.arange(width, device=device)
     columns = torch.where(mirrored[:, None], across.flip(0)[None], across[None]) + offsets[:, 1:2]  # (N, W)
     rows = torch.arange(height, device=device)[None] + offsets[:, :1]  # (N, H)
-    picture = torch.arange(count, device=device)
-    # indexing a channels-last view copies whole pixels and leaves the layout convolutions want
-    gathered = padded.permute(0, 2, 3, 1)[picture[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return gathered.permute(0, 3, 1, 2)  # (N, C, H, W)
+    first = torch.arange(count, device=device)[:, None] * padded.shape[2]  # (N, 1), of each picture's rows
+    # whole pixels by their number in the batch: one index each, and the layout that convolutions want
+    numbers = (first + rows)[:, :, None] * padded.shape[3] + columns[:, None, :]  # (N, H, W)
+    pixels = padded.permute(0, 2, 3, 1).reshape(-1, channels)
+    return pixels.index_select(0, numbers.flatten()).view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _resized_crop(images: Tensor, draws: Tensor, least: float, flip: bool) -> Tensor:

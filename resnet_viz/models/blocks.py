@@ -3,7 +3,7 @@
 A forward hook sees module calls only, so an addition written as ``out += x`` or an
 activation written as ``F.relu(x)`` could be neither shown nor changed. Here each has a
 module of its own, used once per forward pass, and nothing works in place. (A net that is
-only trained may be told to where nobody can see it, see ``training/in_place.py``.)
+only trained may be told to where nobody can see it, see ``training/fast_layers.py``.)
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ class Subsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
-        x = x[:, :, :: self.stride, :: self.stride]
+        # the mean of single values picks the very same ones as slicing; slicing's gradient would lie
+        # channels first, which makes all that comes after it in the backward pass up to 15 times slower
+        x = nn.functional.avg_pool2d(x, 1, self.stride)
         before = (self.outputs - self.inputs) // 2
         after = self.outputs - self.inputs - before
         return nn.functional.pad(x, (0, 0, 0, 0, before, after))

@@ -14,8 +14,9 @@ from torch import nn
 
 from resnet_viz.models import models
 
+from . import onednn
 from .config import TrainConfig
-from .in_place import write_in_place
+from .fast_layers import speed_up
 from .lanes import Lanes, lanes_of
 from .measure import in_bf16
 from .optimizers import make_optimizer
@@ -87,7 +88,8 @@ def estimate(config: TrainConfig) -> Estimate:
     labels = torch.randint(0, classes, (config.batch,), generator=generator).to(device)
     bf16 = in_bf16(config.bf16, net, images)
     macs = _macs(net, images[:1])
-    write_in_place(net)
+    speed_up(net)
+    enters = device.type == "cpu" and onednn.chosen(config, net, bf16) and onednn.adapt(net)
     lanes = Lanes(net, lanes_of(config, net, World(0, 1, device)), config.batch)
     part.train_mode(net)
     lanes.align_modes()
@@ -95,7 +97,8 @@ def estimate(config: TrainConfig) -> Estimate:
     def step(pictures: int) -> float:
         def work(net: nn.Module, rows: slice) -> float:
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits = net(images[:pictures][rows])
+                mine = images[:pictures][rows]
+                logits = net(onednn.enter(mine) if enters else mine)
             loss = nn.functional.cross_entropy(logits.float(), labels[:pictures][rows])
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.item()

@@ -27,11 +27,11 @@ from resnet_viz.data.batches import logits_of, normalise
 from resnet_viz.data.datasets import ArraySet
 from resnet_viz.data.splits import split_train_val
 
-from . import layout, runs
+from . import layout, onednn, runs
 from .config import TrainConfig
 from .control import RunControl
 from .events import Checkpoint, Epoch, Event, Failed, Finished, Gradients, Paused, Started, Step, to_json
-from .in_place import write_in_place
+from .fast_layers import speed_up
 from .lanes import Lanes, lanes_of
 from .measure import Measure, in_bf16
 from .optimizers import make_optimizer
@@ -149,7 +149,11 @@ class _Trainer:
             self.bf16 = world.agree(self._choose_bf16())
         else:
             self._restore(state)
-        write_in_place(self.net)
+        speed_up(self.net)
+        # kept in the checkpoint, like the lanes
+        self.chosen_onednn = onednn.chosen(config, net, self.bf16) if state is None else bool(state.get("onednn"))
+        here = self.chosen_onednn and not several and onednn.worthwhile(net)
+        self.onednn = here and onednn.adapt(self.net)
         self.lanes = Lanes(self.net, 1 if several else self.chosen_lanes, config.batch)
         self.measure = Measure(self.lanes.nets)
         if world.leads:
@@ -213,10 +217,13 @@ class _Trainer:
             loss, gradients = self._step(batch)
             now = time.monotonic()
             since += len(batch)
-            speak = self.step % STEP_EVERY == 0 or now - marked >= STEP_EVERY_S
-            if loss.device.type == "cpu" or speak:  # on a GPU, looking at the loss waits for it
+            cpu, due = loss.device.type == "cpu", self.step % STEP_EVERY == 0
+            speak = due or now - marked >= STEP_EVERY_S
+            if cpu or speak:  # on a GPU, looking at the loss waits for it
                 last = loss.item()
-                if self.world.any(not math.isfinite(last)):
+                # several processes must ask each other at the same steps, and each is late in its own way
+                asks = cpu or due or self.world.size == 1
+                if asks and self.world.any(not math.isfinite(last)):
                     yield self._diverged(last)
                     return
             if gradients is not None:
@@ -231,12 +238,13 @@ class _Trainer:
     def _end_epoch(self, epoch: int) -> Iterator[Event]:
         sums = self.world.sums(self.sums)
         loss, accuracy = float(sums[0] / sums[2]), float(sums[1] / sums[2])
-        if not math.isfinite(loss):
+        # no training loss tells what the last step did
+        if not math.isfinite(loss) or self.world.any(not self._finite()):
             yield self._diverged(loss)
             return
         val_loss, val_acc = self._validate() if self.world.leads else (None, None)
         if self.world.any(val_loss is not None and not math.isfinite(val_loss)):
-            yield self._diverged(math.nan)  # the last step's, which no training loss tells
+            yield self._diverged(math.nan)
             return
         self.order, self.done_epochs = None, epoch
         yield Epoch(epoch, loss, accuracy, val_loss, val_acc, self._lr(), self._elapsed())
@@ -259,7 +267,7 @@ class _Trainer:
             def work(net: nn.Module, part: slice) -> Part:
                 # a compiled net would be compiled anew for the hooks of a recorded step
                 forward = net if net is not self.net or (record and self.config.compile) else self.forward
-                return self._pass(forward, mine[part], draws[part], whole)
+                return self._pass(forward, mine[part], draws[part], whole, self.onednn and not record)
 
             with self.measure.watching(record):
                 parts = self.lanes.run(work, len(mine))
@@ -279,7 +287,7 @@ class _Trainer:
             self.sums += torch.stack((one.double() * len(labels), right.double(), seen))
         return loss, gradients
 
-    def _pass(self, forward: nn.Module, chosen: Tensor, draws: Tensor, whole: int) -> Part:
+    def _pass(self, forward: nn.Module, chosen: Tensor, draws: Tensor, whole: int, enters: bool = False) -> Part:
         """Return images, labels, right answers and loss of a part of a batch, its gradients left in the net.
 
         Args:
@@ -287,13 +295,14 @@ class _Trainer:
             chosen: indices of the part's pictures, (n,).
             draws: (n, DRAWS).
             whole: pictures of the batch.
+            enters: whether the pass is in oneDNN's layout, which hooks cannot read.
         """
         images = normalise(self.augmentation.apply(self.images[chosen], draws), self.normalization)
         labels = self.labels[chosen]
         # DDP divides by the number of processes; parts of a batch may differ by one picture
         share = len(chosen) * self.world.size / whole
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.bf16):
-            logits = forward(images)  # (n, classes)
+            logits = forward(onednn.enter(images) if enters else images)  # (n, classes)
         loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)
         (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
         return images, labels, (logits.detach().argmax(1) == labels).sum(), loss.detach()
@@ -338,9 +347,15 @@ class _Trainer:
         self.begun += time.monotonic() - held  # waiting is no training time
         yield Paused(self.step, False)
 
+    def _finite(self) -> bool:
+        """Return whether all weights and running statistics are numbers."""
+        values = [one.detach() for one in (*self.part.parameters, *self.net.buffers()) if one.is_floating_point()]
+        return bool(torch.stack(torch._foreach_norm(values)).isfinite().all())
+
     def _diverged(self, loss: float) -> Failed:
+        what = "Weights became nan" if math.isfinite(loss) else f"The loss became {loss}"
         return Failed(
-            f"The loss became {loss} at step {self.step}: training diverged. The last good weights are kept. "
+            f"{what} at step {self.step}: training diverged. The last good weights are kept. "
             f"Start again with a smaller learning rate than {self.config.lr:g}.",
             diverged=True,
         )
@@ -393,6 +408,7 @@ class _Trainer:
                 "elapsed_s": self._elapsed(),
                 "bf16": self.bf16,
                 "lanes": self.chosen_lanes,
+                "onednn": self.chosen_onednn,
                 "log_bytes": self.log.size() if self.log is not None else 0,
                 "net": weights,
                 "optimizer": self.optimizer.state_dict(),

@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from resnet_viz.core.errors import UserError
 from resnet_viz.data.datasets import ArraySet
-from resnet_viz.models import create, models
+from resnet_viz.models import create
 from resnet_viz.training import layout, runs
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.events import Gradients, Started
-from resnet_viz.training.in_place import write_in_place
 from resnet_viz.training.lanes import Lanes, lanes_of
 from resnet_viz.training.loop import train
 from resnet_viz.training.parts import freeze
@@ -241,49 +240,3 @@ def test_a_run_says_its_lanes_and_records_norms_of_the_whole_batch(tmp_path: Pat
     first = net.get_submodule("layer2.1.conv1").weight.grad
     assert isinstance(first, Tensor)
     assert told.weight_norm[index] == pytest.approx(first.norm().item(), rel=1e-3)
-
-
-# ---- ReLU in place ----
-
-
-class SkipBeforeRelu(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, 3, padding=1)
-        self.relu = nn.ReLU()
-        self.twice = nn.ReLU()
-        self.sigmoid = nn.Sigmoid()
-        self.last = nn.ReLU()
-        self.end = nn.Conv2d(3, 2, 16)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        x = self.relu(x) + x  # the skip begins before the ReLU
-        x = self.twice(self.end.weight.mean() + self.twice(self.conv(x)))  # once it may, once it is not a layer's
-        x = self.last(self.sigmoid(x))  # the sigmoid's gradient needs what it put out
-        out: Tensor = self.end(x).flatten(1)
-        return out
-
-
-def test_a_relu_writes_in_place_only_where_nobody_else_reads(batch: tuple[Tensor, Tensor]) -> None:
-    net = SkipBeforeRelu()
-    assert write_in_place(net) == 0
-    assert not any(module.inplace for module in net.modules() if isinstance(module, nn.ReLU))
-
-
-@pytest.mark.parametrize("name", ["resnet20", "plain20", "resnet18", "resnet50", "hresnet", "fashion_cnn", "xai"])
-def test_in_place_changes_no_bit(name: str) -> None:
-    spec = models.get(name)
-    size = spec.input_size if not spec.any_size else max(32, spec.min_size)
-    images = torch.randn(4, spec.in_channels, size, size, generator=torch.Generator().manual_seed(0))
-    grads = []
-    for in_place in (False, True):
-        net = create(name, seed=0, num_classes=3).train()
-        if in_place:
-            relus = [module for module in net.modules() if isinstance(module, nn.ReLU)]
-            assert 0 < write_in_place(net) <= len(relus)
-        torch.manual_seed(0)  # of dropout
-        nn.functional.cross_entropy(net(images), torch.tensor([0, 1, 2, 0])).backward()
-        grads.append([one.grad for one in net.parameters()])
-    for one, other in zip(*grads, strict=True):
-        assert one is not None and other is not None and torch.equal(one, other)

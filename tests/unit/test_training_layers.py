@@ -1,0 +1,302 @@
+"""Layers of a net that is trained: faster ones give the numbers of PyTorch's usual ones."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from resnet_viz.core.token import CancelToken
+from resnet_viz.data.datasets import ArraySet
+from resnet_viz.models import create, models
+from resnet_viz.models.blocks import Subsample
+from resnet_viz.training import layout, onednn, runs
+from resnet_viz.training.config import TrainConfig
+from resnet_viz.training.events import Event, Finished, Gradients
+from resnet_viz.training.fast_layers import GlobalMean, speed_up, write_in_place
+from resnet_viz.training.loop import train
+
+NETS = ["resnet20", "plain20", "resnet18", "resnet50", "hresnet", "fashion_cnn", "xai"]
+LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
+
+
+def pictures_of(name: str) -> Tensor:
+    spec = models.get(name)
+    size = spec.input_size if not spec.any_size else max(32, spec.min_size)
+    return torch.randn(4, spec.in_channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def after_a_step(net: nn.Module, images: Tensor, bf16: bool = False) -> list[Tensor]:
+    """Return all gradients and statistics after one pass both ways."""
+    torch.manual_seed(0)  # of dropout
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        logits = net(images)
+    nn.functional.cross_entropy(logits.float(), torch.tensor([0, 1, 2, 0])).backward()
+    grads = [one.grad for one in net.parameters()]
+    assert all(one is not None for one in grads)
+    return [*(one.double() for one in grads if one is not None), *(one.double() for one in net.buffers())]
+
+
+def without_dropout(net: nn.Module) -> nn.Module:
+    """Dropout draws its numbers in the order that a map has in memory."""
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return net
+
+
+# ---- the same bits ----
+
+
+class SkipBeforeRelu(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.relu = nn.ReLU()
+        self.twice = nn.ReLU()
+        self.sigmoid = nn.Sigmoid()
+        self.last = nn.ReLU()
+        self.end = nn.Conv2d(3, 2, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = self.relu(x) + x  # the skip begins before the ReLU
+        x = self.twice(self.end.weight.mean() + self.twice(self.conv(x)))  # once it may, once it is not a layer's
+        x = self.last(self.sigmoid(x))  # the sigmoid's gradient needs what it put out
+        out: Tensor = self.end(x).flatten(1)
+        return out
+
+
+def test_a_relu_writes_in_place_only_where_nobody_else_reads() -> None:
+    net = SkipBeforeRelu()
+    assert write_in_place(net) == 0
+    assert not any(module.inplace for module in net.modules() if isinstance(module, nn.ReLU))
+
+
+@pytest.mark.parametrize("lies", list(LAYOUTS))
+@pytest.mark.parametrize("name", NETS)
+def test_faster_layers_change_no_bit(name: str, lies: str) -> None:
+    images = pictures_of(name).contiguous(memory_format=LAYOUTS[lies])
+    found = []
+    for faster in (False, True):
+        net = create(name, seed=0, num_classes=3).train()
+        if faster:
+            relus = [module for module in net.modules() if isinstance(module, nn.ReLU)]
+            assert 0 < speed_up(net) <= len(relus)
+        found.append(after_a_step(net, images))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("lies", list(LAYOUTS))
+def test_the_gradient_of_pooling_lies_as_the_input_does(lies: str) -> None:
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=LAYOUTS[lies]).requires_grad_()
+    pool = GlobalMean()
+    found, right = pool(x), nn.AdaptiveAvgPool2d(1)(x)
+    assert torch.equal(found, right)
+    weights = torch.randn_like(found)
+    mine, theirs = (torch.autograd.grad(out, x, weights)[0] for out in (found, right))
+    assert torch.equal(mine, theirs) and mine.stride() == x.stride()
+    assert torch.autograd.gradcheck(pool, (x,)) and torch.autograd.gradgradcheck(pool, (x,))
+
+
+@pytest.mark.parametrize("lies", list(LAYOUTS))
+@pytest.mark.parametrize("shape", [(2, 4, 8, 8), (1, 2, 7, 5)])
+def test_shortcut_a_takes_every_second_value_and_keeps_the_layout(lies: str, shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape).contiguous(memory_format=LAYOUTS[lies]).requires_grad_()
+    out = Subsample(shape[1], shape[1] + 3, 2)(x)
+    right = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2))
+    assert torch.equal(out, right)
+    weights = torch.randn_like(out)
+    mine, theirs = (torch.autograd.grad(one, x, weights, retain_graph=True)[0] for one in (out, right))
+    assert torch.equal(mine, theirs) and mine.is_contiguous(memory_format=LAYOUTS[lies])
+
+
+# ---- oneDNN's layout ----
+
+
+needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch was built without oneDNN")
+needs_bf16 = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor has no bfloat16 in oneDNN"
+)
+
+
+@needs_onednn
+@pytest.mark.parametrize("name", NETS)
+def test_in_onednns_layout_a_net_has_the_same_gradients_and_statistics(name: str) -> None:
+    """As near to float64 as PyTorch's own layers, which the nets' conditioning keeps 1e-6 to 0.03 away from it."""
+    images, entered = pictures_of(name), []
+
+    def after(own: bool, dtype: torch.dtype) -> Tensor:
+        net = without_dropout(create(name, seed=0, num_classes=3).train().to(dtype))
+        if own:
+            speed_up(net)
+            assert onednn.adapt(net)
+            for module in net.modules():
+                if isinstance(module, (nn.Conv2d, nn.BatchNorm2d)):
+                    module.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0].is_mkldnn))
+        found = after_a_step(net, onednn.enter(images, dtype) if own else images.to(dtype))
+        return torch.cat([one.flatten() for one in found])
+
+    right = after(False, torch.float64)
+    usual, own = after(False, torch.float32), after(True, torch.float32)
+    assert (own - right).norm() <= 5 * (usual - right).norm()
+    assert all(entered) or name == "xai"  # there a dropout comes after the first convolution
+    assert entered[0]
+
+
+@needs_bf16
+@pytest.mark.parametrize("name", ["resnet20", "plain20", "fashion_cnn"])
+def test_in_onednns_layout_bfloat16_is_as_near_to_float32_as_pytorchs(name: str) -> None:
+    images = pictures_of(name)
+
+    def after(bf16: bool, own: bool) -> Tensor:
+        net = without_dropout(create(name, seed=0, num_classes=3).train())
+        assert not own or onednn.adapt(net)
+        found = after_a_step(net, onednn.enter(images) if own else images, bf16)
+        return torch.cat([one.flatten() for one in found])
+
+    right, usual, own = after(False, False), after(True, False), after(True, True)
+    assert not torch.equal(usual, own)
+    assert (own - right).norm() <= 1.3 * (usual - right).norm()
+
+
+@needs_onednn
+@pytest.mark.parametrize("name", NETS)
+def test_an_adapted_net_does_the_same_with_usual_pictures(name: str) -> None:
+    images = pictures_of(name)
+    net = without_dropout(create(name, seed=0, num_classes=3))
+    adapted = copy.deepcopy(net)
+    assert onednn.adapt(adapted)
+    assert list(adapted.state_dict()) == list(net.state_dict())
+    for one in (net, adapted):
+        one.eval()
+    with torch.inference_mode():
+        assert torch.equal(net(images), adapted(images))
+    copied = copy.deepcopy(adapted.train())
+    assert torch.equal(*(one(onednn.enter(images, torch.float32)) for one in (adapted, copied)))
+
+
+class AddsOutside(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        return self.relu(x) + x
+
+
+class DependsOnData(AddsOutside):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) if float(x.mean()) > 0 else x
+
+
+class LooksAtTheInput(AddsOutside):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) + x.mean()
+
+
+@pytest.mark.parametrize("kind", [AddsOutside, DependsOnData, LooksAtTheInput])
+def test_a_net_that_computes_outside_its_layers_stays_as_it_is(kind: type[nn.Module]) -> None:
+    net = kind()
+    assert not onednn.adapt(net)
+    assert type(net.get_submodule("conv")) is nn.Conv2d
+    assert not net.get_submodule("conv")._forward_hooks
+
+
+@needs_onednn
+@pytest.mark.parametrize("options", [{"activation": "tanh"}, {"shortcut": "B"}, {"batch_norm": False}])
+def test_nets_of_an_ablation_are_adapted_too(options: dict[str, object]) -> None:
+    found = []
+    for own in (False, True):
+        net = create("resnet20", seed=0, num_classes=3, **options).train()
+        images = pictures_of("resnet20")
+        if own:
+            assert onednn.adapt(net)
+            images = onednn.enter(images, torch.float32)
+        found.append(after_a_step(net, images))
+    for one, other in zip(*found, strict=True):
+        assert (one - other).norm() <= 2e-3 * one.norm() + 1e-5
+
+
+def test_who_trains_in_onednns_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    narrow, wide = create("resnet20"), create("resnet18")
+    config = TrainConfig(model="resnet20", data="shapes")
+    assert onednn.chosen(config, narrow, True)
+    assert not onednn.chosen(config, wide, True)
+    assert not onednn.chosen(config, narrow, False)
+    for change in ({"compile": True}, {"channels_last": False}, {"train_part": "head"}):
+        assert not onednn.chosen(TrainConfig(model="resnet20", data="shapes", **change), narrow, True)  # type: ignore[arg-type]
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert not onednn.chosen(config, narrow, True)
+
+
+# ---- whole runs ----
+
+
+class After(CancelToken):
+    """Stops a run after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    @property
+    def cancelled(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.fixture
+def data() -> ArraySet:
+    rng = np.random.default_rng(0)
+    return ArraySet(rng.integers(0, 256, (80, 16, 16, 3), np.uint8), rng.integers(0, 10, 80), tuple("0123456789"), "r")
+
+
+@pytest.fixture
+def in_onednn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Let every processor that can train so, whether it gains or not; yields whether passes did."""
+    monkeypatch.setattr(onednn, "worthwhile", lambda net: True)
+    entered: list[bool] = []
+    enter = onednn.enter
+    monkeypatch.setattr(onednn, "enter", lambda images: (entered.append(True), enter(images))[1])
+    yield entered
+
+
+CONFIG = TrainConfig(model="resnet20", data="r", epochs=2, batch=32, bf16="on", val_share=0.1, gradients_every=4)
+
+
+@needs_bf16
+def test_a_run_in_onednns_layout_resumes_with_the_same_bits(
+    data: ArraySet, tmp_path: Path, in_onednn: list[bool]
+) -> None:
+    whole = list(train(CONFIG, data, tmp_path / "whole"))
+    assert in_onednn and isinstance(whole[-1], Finished)
+    stopped = list(train(CONFIG, data, tmp_path / "run", After(3)))
+    assert isinstance(stopped[-1], Finished) and stopped[-1].stopped
+    again: list[Event] = list(train(CONFIG, data, tmp_path / "run"))
+    assert isinstance(again[-1], Finished) and not again[-1].stopped
+    one, other = (runs.read_last(tmp_path / name) for name in ("whole", "run"))
+    assert one is not None and other is not None and one["onednn"] and other["onednn"]
+    assert all(torch.equal(value, other["net"][name]) for name, value in one["net"].items())
+    norms = [event for event in whole if isinstance(event, Gradients)]
+    assert norms and all(value > 0 for event in norms for value in event.weight_norm)
+    assert (tmp_path / "whole" / layout.WEIGHTS).exists()
+
+
+@needs_bf16
+def test_a_run_keeps_the_layout_it_began_with(data: ArraySet, tmp_path: Path, in_onednn: list[bool]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onednn, "worthwhile", lambda net: False)
+        list(train(CONFIG, data, tmp_path, After(2)))
+    list(train(CONFIG, data, tmp_path))
+    state = runs.read_last(tmp_path)
+    assert state is not None and not state["onednn"] and not in_onednn
