@@ -59,7 +59,7 @@ _HELP = {
     "start_from": "weights to start from: an id, a checkpoint or a run's folder",
     "train_part": "what is trained: all, late (last stage and head) or head",
     "bf16": "bfloat16; auto times both and takes the faster, on a GPU wherever it has it",
-    "channels_last": "memory layout of net and batches",
+    "channels_last": "memory layout of net and batches that is faster than PyTorch's own",
     "compile": "run the net through torch.compile",
     "lanes": "parts of a batch that go through the net side by side, each on its share of the cores; "
     "batch norm sees one part; 0: two on a processor where that can be (no dropout, no --compile, one process)",

@@ -100,7 +100,8 @@ class TrainConfig:
         start_from: model id, checkpoint or run folder whose weights the run starts from.
         train_part: one of :data:`PARTS`; what is not trained keeps its weights and statistics.
         bf16: ``"auto"`` times two batches and takes the faster (a GPU that has bfloat16 takes it), ``"on"``, ``"off"``.
-        channels_last: memory layout of the net and the batches.
+        channels_last: memory layout of the net and the batches, or oneDNN's own where that is
+            faster, see :mod:`.onednn`; else PyTorch's own.
         compile: run the net through torch.compile.
         lanes: parts of a batch that go through the net side by side, see :mod:`.lanes`; batch norm
             sees one part. 0 for as many as :func:`.lanes.lanes_of` finds good.
