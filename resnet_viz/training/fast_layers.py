@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from resnet_viz.models.blocks import Add
 
-_WRITTEN_OVER = (nn.modules.batchnorm._NormBase, nn.modules.conv._ConvNd, nn.Linear, nn.MaxPool2d, Add)
-"""Layers whose gradient needs nothing of what they put out."""
+_WRITTEN_OVER = (nn.modules.batchnorm._NormBase, nn.modules.conv._ConvNd, nn.Linear, Add)
+"""Layers whose gradient needs nothing of what they put out; oneDNN's max pool does."""
 
 
 class _Tracer(torch.fx.Tracer):

@@ -150,10 +150,11 @@ class _Trainer:
         else:
             self._restore(state)
         speed_up(self.net)
+        fits = not several and onednn.worthwhile(net)
+        wanted = onednn.chosen(config, net, self.bf16) if state is None else bool(state.get("onednn"))
+        self.onednn = fits and wanted and onednn.adapt(self.net)
         # kept in the checkpoint, like the lanes
-        self.chosen_onednn = onednn.chosen(config, net, self.bf16) if state is None else bool(state.get("onednn"))
-        here = self.chosen_onednn and not several and onednn.worthwhile(net)
-        self.onednn = here and onednn.adapt(self.net)
+        self.chosen_onednn = self.onednn if state is None else wanted
         self.lanes = Lanes(self.net, 1 if several else self.chosen_lanes, config.batch)
         self.measure = Measure(self.lanes.nets)
         if world.leads:
@@ -207,10 +208,17 @@ class _Trainer:
         for batch in batches[self.position : len(self.sizes)]:
             if self.step >= self.total_steps:
                 break
-            if isinstance(token, RunControl) and token.paused and not token.cancelled:
-                yield from self._hold(token)
+            stops = self.world.any(token.cancelled)
+            control = token if isinstance(token, RunControl) and token.paused and not stops else None
+            # both save: what is saved must be worth going on with
+            if (stops or control) and self.world.any(not self._finite()):
+                yield self._diverged(last)
+                return
+            if control:
+                yield from self._hold(control)
                 marked, since = time.monotonic(), 0
-            if self.world.any(token.cancelled):
+                stops = self.world.any(token.cancelled)
+            if stops:
                 yield self._save(False)
                 yield Finished(self.done_epochs, self._elapsed(), stopped=True)
                 return
@@ -223,7 +231,8 @@ class _Trainer:
                 last = loss.item()
                 # several processes must ask each other at the same steps, and each is late in its own way
                 asks = cpu or due or self.world.size == 1
-                if asks and self.world.any(not math.isfinite(last)):
+                # oneDNN's ReLU makes 0 of NaN: there the loss may not show what has become of the weights
+                if asks and self.world.any(not math.isfinite(last) or (speak and not self._finite())):
                     yield self._diverged(last)
                     return
             if gradients is not None:
@@ -349,11 +358,12 @@ class _Trainer:
 
     def _finite(self) -> bool:
         """Return whether all weights and running statistics are numbers."""
-        values = [one.detach() for one in (*self.part.parameters, *self.net.buffers()) if one.is_floating_point()]
-        return bool(torch.stack(torch._foreach_norm(values)).isfinite().all())
+        values = [one for one in (*self.part.parameters, *self.net.buffers()) if one.is_floating_point()]
+        return bool(torch.stack([one.detach().isfinite().all() for one in values]).all())
 
     def _diverged(self, loss: float) -> Failed:
-        what = "Weights became nan" if math.isfinite(loss) else f"The loss became {loss}"
+        finite = math.isfinite(loss)
+        what = "Weights or running statistics are no longer numbers" if finite else f"The loss became {loss}"
         return Failed(
             f"{what} at step {self.step}: training diverged. The last good weights are kept. "
             f"Start again with a smaller learning rate than {self.config.lr:g}.",

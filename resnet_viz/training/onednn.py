@@ -2,8 +2,7 @@
 
 PyTorch's convolutions are oneDNN's already. What lies between them, batch norm above all, is
 PyTorch's own, which turns each bfloat16 into a float and back. oneDNN's take a third of the time,
-but only of tensors that it has laid out itself, channels in groups of 16 (Georganas et al. 2018,
-Anatomy of high-performance deep learning convolutions on SIMD architectures, sec. II).
+but only of tensors that it has laid out itself, channels in groups of 16 (Georganas et al. 2018).
 """
 
 from __future__ import annotations
@@ -77,22 +76,22 @@ def adapt(net: nn.Module) -> bool:
             entered.add(node)
         elif node.op == "call_module" and node.all_input_nodes and entered.issuperset(node.all_input_nodes):
             entered |= {node} if _can_enter(net.get_submodule(str(node.target))) else set()
-    ends = []
+    layers: dict[str, set[bool]] = {}  # by name, whether what they put out is left to PyTorch, of each call
     for node in entered:
-        goes_on = [user in entered for user in node.users]
-        if all(goes_on):
-            continue
-        if any(goes_on) or node.op == "placeholder":
+        leaves = {user not in entered for user in node.users}
+        if len(leaves) > 1 or (node.op == "placeholder" and True in leaves):
             return False
-        ends.append(str(node.target))
-    for node in entered:
         if node.op == "call_module":
-            module = net.get_submodule(str(node.target))
-            for usual, adapted in _ADAPTED.items():
-                if type(module) is usual:
-                    module.__class__ = adapted
-    for name in ends:
-        net.get_submodule(name).register_forward_hook(_leave)
+            layers.setdefault(str(node.target), set()).update(leaves)
+    if any(len(leaves) > 1 for leaves in layers.values()):
+        return False
+    for name, leaves in layers.items():
+        module = net.get_submodule(name)
+        for usual, adapted in _ADAPTED.items():
+            if type(module) is usual:
+                module.__class__ = adapted
+        if True in leaves:
+            module.register_forward_hook(_leave)
     return True
 
 

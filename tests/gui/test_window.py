@@ -107,8 +107,10 @@ def test_layers_of_a_picture_that_rests_are_all_known(open_window: Open, qtbot: 
         qtbot.waitUntil(inspect.settled, timeout=20_000)
         assert inspect.looked is not None and inspect.looked.layer == layer.name and inspect.looked.pass_ms == 0
     for sample in ("coffee", "rocket"):  # another picture is worth a pass of its own, however quickly it comes
+        before = inspect.looked
         window.opener.open_picture(str(assets_dir() / "samples" / f"{sample}.jpg"))
-        qtbot.waitUntil(lambda: inspect.settled() and inspect.looked.pass_ms > 0, timeout=20_000)
+        qtbot.waitUntil(lambda shown=before: inspect.settled() and inspect.looked is not shown, timeout=20_000)
+        assert inspect.looked.pass_ms > 0
         inspect._look_around()  # and what is computed for it gives way
     rest()
     inspect.select_layer("layer3.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from resnet_viz.models import create, models
 from resnet_viz.models.blocks import Subsample
 from resnet_viz.training import layout, onednn, runs
 from resnet_viz.training.config import TrainConfig
-from resnet_viz.training.events import Event, Finished, Gradients
+from resnet_viz.training.events import Event, Failed, Finished, Gradients
 from resnet_viz.training.fast_layers import GlobalMean, speed_up, write_in_place
 from resnet_viz.training.loop import train
 
@@ -181,6 +182,22 @@ def test_an_adapted_net_does_the_same_with_usual_pictures(name: str) -> None:
     assert torch.equal(*(one(onednn.enter(images, torch.float32)) for one in (adapted, copied)))
 
 
+@needs_onednn
+def test_a_relu_behind_a_pool_does_not_write_over_what_the_pool_keeps() -> None:
+    layers = [nn.Conv2d(3, 16, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(16, 4, 3), nn.Tanh()]
+    found = []
+    for own in (False, True):
+        torch.manual_seed(0)
+        net = copy.deepcopy(nn.Sequential(*layers))
+        speed_up(net)
+        assert not own or onednn.adapt(net)
+        images = torch.randn(2, 3, 12, 12)
+        net(onednn.enter(images, torch.float32) if own else images).sum().backward()
+        found.append([one.grad for one in net.parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 class AddsOutside(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -202,7 +219,13 @@ class LooksAtTheInput(AddsOutside):
         return self.conv(x) + x.mean()
 
 
-@pytest.mark.parametrize("kind", [AddsOutside, DependsOnData, LooksAtTheInput])
+class UsesALayerTwice(AddsOutside):
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(self.conv(self.relu(self.conv(x)))).tanh()
+        return out
+
+
+@pytest.mark.parametrize("kind", [AddsOutside, DependsOnData, LooksAtTheInput, UsesALayerTwice])
 def test_a_net_that_computes_outside_its_layers_stays_as_it_is(kind: type[nn.Module]) -> None:
     net = kind()
     assert not onednn.adapt(net)
@@ -290,6 +313,39 @@ def test_a_run_in_onednns_layout_resumes_with_the_same_bits(
     norms = [event for event in whole if isinstance(event, Gradients)]
     assert norms and all(value > 0 for event in norms for value in event.weight_norm)
     assert (tmp_path / "whole" / layout.WEIGHTS).exists()
+
+
+@needs_bf16
+def test_a_stopped_run_saves_no_weights_that_are_no_numbers(
+    data: ArraySet, tmp_path: Path, in_onednn: list[bool]
+) -> None:
+    """oneDNN's ReLU makes 0 of NaN, so that the loss of a diverged net may look harmless."""
+    nan = onednn.enter(torch.tensor([torch.nan, 1.0]).repeat(1, 16, 1, 1))
+    assert torch.equal(nan.relu().to_dense()[0, 0, 0], torch.tensor([0.0, 1.0], dtype=torch.bfloat16))
+    config = replace(CONFIG, epochs=50, lr=100.0, schedule="constant", gradients_every=0, val_share=0.0)
+    events = list(train(config, data, tmp_path, After(60)))
+    assert in_onednn and isinstance(events[-1], Failed) and events[-1].diverged
+    state = runs.read_last(tmp_path)
+    assert state is None or all(value.isfinite().all() for value in state["net"].values())
+
+
+@needs_bf16
+def test_a_stop_is_refused_to_a_run_whose_weights_are_lost(
+    data: ArraySet, tmp_path: Path, in_onednn: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from resnet_viz.training import loop
+
+    step = loop._Trainer._step
+
+    def lose(self: loop._Trainer, batch: Tensor) -> tuple[Tensor, Gradients | None]:
+        done = step(self, batch)
+        next(iter(self.net.parameters())).data.fill_(torch.nan)  # the loss of this step was well
+        return done
+
+    monkeypatch.setattr(loop._Trainer, "_step", lose)
+    events = list(train(CONFIG, data, tmp_path, After(1)))
+    assert isinstance(events[-1], Failed) and events[-1].diverged and "no longer numbers" in events[-1].reason
+    assert runs.read_last(tmp_path) is None
 
 
 @needs_bf16
