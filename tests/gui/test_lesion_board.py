@@ -52,6 +52,8 @@ def app(qapp: QApplication) -> Iterator[QApplication]:
 def open_board(qtbot: QtBot, app: QApplication, tmp_path: Path) -> Iterator[Open]:
     """Return a function that shows a board on a net and waits for its first answer."""
     bridges: list[Bridge] = []
+    # held until the workers have ended: else one of theirs may collect it as garbage while it gets an event
+    boards: list[LesionBoard] = []
 
     def open_one(net: str = NET, count: int = 100, two: bool = True, wait: bool = True) -> LesionBoard:
         settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
@@ -62,6 +64,7 @@ def open_board(qtbot: QtBot, app: QApplication, tmp_path: Path) -> Iterator[Open
         bridges.extend((lab, studies, files))
         board = LesionBoard(lab, files, settings, studies=studies if two else None)
         qtbot.addWidget(board)
+        boards.append(board)
         board.resize(1280, 800)
         board.set_model(net)
         board.show()
