@@ -15,8 +15,9 @@ alike. A window in which ours records norms is hardly among them.
               ToTensor and Normalize on each, a DataLoader with 0 or 2 workers, fp32
   ours        the events of ``resnet_viz.training.loop.train``, as the window's child runs it: two
               lanes, each with half the threads
-  bare        our augmentation, optimizer, memory layout and precision, written down as one
-              loop: no events, no log, no gradient norms, no accuracy, no schedule
+  bare        our augmentation, optimizer and precision, channels last, written down as one
+              loop: no lanes, no layout of oneDNN's, no events, no log, no gradient norms, no accuracy,
+              no schedule
   no norms    ours with ``gradients_every = 0``
   compiled    ours with ``compile = True``
 

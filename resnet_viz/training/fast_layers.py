@@ -98,7 +98,7 @@ class GlobalMean(nn.AdaptiveAvgPool2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, 1, 1)."""
-        if input.dim() != 4 or input.is_mkldnn or torch.compiler.is_compiling():
+        if input.dim() != 4 or torch.compiler.is_compiling():
             return super().forward(input)
         out: Tensor = _MeanOfMap.apply(input)
         return out

@@ -132,8 +132,7 @@ class _Subsample(Subsample):
             return super().forward(x)
         # each channel is once an old one, or nothing: the same numbers
         weight = torch.zeros(self.outputs, self.inputs, 1, 1, dtype=x.dtype)
-        first = (self.outputs - self.inputs) // 2
-        weight[first : first + self.inputs, :, 0, 0].fill_diagonal_(1)
+        weight[self.before : self.before + self.inputs, :, 0, 0].fill_diagonal_(1)
         return _convolve(x, weight, None, (0, 0), (self.stride, self.stride), (1, 1), 1)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from training_parts import StopAfter
 
 from resnet_viz.core.errors import OutputError, UserError
-from resnet_viz.core.token import CancelToken
 from resnet_viz.data.datasets import ArraySet
 from resnet_viz.training import layout, runs
 from resnet_viz.training.config import OPTIMIZERS, SCHEDULES, TrainConfig
@@ -70,19 +70,6 @@ def test_a_run_writes_its_folder_and_learns(data: ArraySet, tmp_path: Path) -> N
     assert len(logged) == len(events) and logged[0]["train_pictures"] == 54 and logged[0]["val_pictures"] == 18
     card = json.loads((tmp_path / "run" / layout.CARD).read_text())
     assert card["classes"] == ["red", "green", "blue"] and card["params"] == logged[0]["params"]
-
-
-class StopAfter(CancelToken):
-    """Says stop at the n-th question."""
-
-    def __init__(self, questions: int) -> None:
-        super().__init__()
-        self.left = questions
-
-    @property
-    def cancelled(self) -> bool:
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.mark.parametrize(("net", "lanes"), [("resnet20", 1), ("resnet20", 2), ("xai", 1)])

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from training_parts import StopAfter
 
-from resnet_viz.core.token import CancelToken
 from resnet_viz.data.datasets import ArraySet
 from resnet_viz.models import create, models
 from resnet_viz.models.blocks import Subsample
@@ -265,19 +265,6 @@ def test_who_trains_in_onednns_layout(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- whole runs ----
 
 
-class After(CancelToken):
-    """Stops a run after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self.left = steps
-
-    @property
-    def cancelled(self) -> bool:
-        self.left -= 1
-        return self.left < 0
-
-
 @pytest.fixture
 def data() -> ArraySet:
     rng = np.random.default_rng(0)
@@ -303,7 +290,7 @@ def test_a_run_in_onednns_layout_resumes_with_the_same_bits(
 ) -> None:
     whole = list(train(CONFIG, data, tmp_path / "whole"))
     assert in_onednn and isinstance(whole[-1], Finished)
-    stopped = list(train(CONFIG, data, tmp_path / "run", After(3)))
+    stopped = list(train(CONFIG, data, tmp_path / "run", StopAfter(3)))
     assert isinstance(stopped[-1], Finished) and stopped[-1].stopped
     again: list[Event] = list(train(CONFIG, data, tmp_path / "run"))
     assert isinstance(again[-1], Finished) and not again[-1].stopped
@@ -323,7 +310,7 @@ def test_a_stopped_run_saves_no_weights_that_are_no_numbers(
     nan = onednn.enter(torch.tensor([torch.nan, 1.0]).repeat(1, 16, 1, 1))
     assert torch.equal(nan.relu().to_dense()[0, 0, 0], torch.tensor([0.0, 1.0], dtype=torch.bfloat16))
     config = replace(CONFIG, epochs=50, lr=100.0, schedule="constant", gradients_every=0, val_share=0.0)
-    events = list(train(config, data, tmp_path, After(60)))
+    events = list(train(config, data, tmp_path, StopAfter(60)))
     assert in_onednn and isinstance(events[-1], Failed) and events[-1].diverged
     state = runs.read_last(tmp_path)
     assert state is None or all(value.isfinite().all() for value in state["net"].values())
@@ -343,7 +330,7 @@ def test_a_stop_is_refused_to_a_run_whose_weights_are_lost(
         return done
 
     monkeypatch.setattr(loop._Trainer, "_step", lose)
-    events = list(train(CONFIG, data, tmp_path, After(1)))
+    events = list(train(CONFIG, data, tmp_path, StopAfter(1)))
     assert isinstance(events[-1], Failed) and events[-1].diverged and "no longer numbers" in events[-1].reason
     assert runs.read_last(tmp_path) is None
 
@@ -352,7 +339,7 @@ def test_a_stop_is_refused_to_a_run_whose_weights_are_lost(
 def test_a_run_keeps_the_layout_it_began_with(data: ArraySet, tmp_path: Path, in_onednn: list[bool]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onednn, "worthwhile", lambda net: False)
-        list(train(CONFIG, data, tmp_path, After(2)))
+        list(train(CONFIG, data, tmp_path, StopAfter(2)))
     list(train(CONFIG, data, tmp_path))
     state = runs.read_last(tmp_path)
     assert state is not None and not state["onednn"] and not in_onednn

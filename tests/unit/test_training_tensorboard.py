@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from training_parts import StopAfter
 
 from resnet_viz.core.errors import OutputError
-from resnet_viz.core.token import CancelToken
 from resnet_viz.data.datasets import ArraySet
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.events import Epoch, Finished, Gradients, Started, Step
@@ -113,17 +113,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="tfevents"):
         TensorBoardLog(tmp_path / "file", 0)
-
-
-class StopAfter(CancelToken):
-    def __init__(self, questions: int) -> None:
-        super().__init__()
-        self.left = questions
-
-    @property
-    def cancelled(self) -> bool:
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.fixture
