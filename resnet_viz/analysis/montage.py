@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from resnet_viz.core.types import F32, I64, ChannelStats
 
-from .colormap import indices, lut32
+from .colormap import words
 
 SortKey = Literal["index", "mean", "max", "std", "sparsity"]
 Scale = Literal["layer", "channel", "fixed"]
@@ -50,6 +50,10 @@ class GridOptions:
     fixed: tuple[float, float] = (0.0, 1.0)
     colormap: str = "viridis"
     pinned_first: bool = False
+
+
+Coloured = tuple[GridOptions, Words]
+"""A layer's maps in colour, uint32 (C, H, W), and the options they were coloured by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +108,9 @@ def colour(maps: F32, stats: ChannelStats, options: GridOptions) -> Words:
     low, high = (ends[:, None, None] for ends in ranges(stats, options))
     if options.normalize != "channel":
         low, high = low[0, 0, 0], high[0, 0, 0]  # one scale for all is quicker than as many equal ones
-    # indices are 0-256 by construction; "clip" spares the check, half of the time
-    words: Words = lut32(options.colormap).take(indices(maps, low, high), mode="clip")
-    return words
+    # a scale that spans the layer or the channel leaves nothing out, unless some values are not finite
+    within = options.normalize != "fixed" and bool(np.isfinite(stats.min).all() and np.isfinite(stats.max).all())
+    return words(maps, low, high, options.colormap, within=within)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,14 @@ from resnet_viz.core.token import CancelToken
 from resnet_viz.jobs.latest import Handler, LatestRunner, Outcome, Progress
 
 
+LINGER_S = 0.2
+"""How long a worker's thread that is not kept waits for another request."""
+
+
 def lazy_handler(module: str, name: str) -> Handler:
     """Return a handler that imports a class, and with it torch, and makes one with the first request.
 
-    What is made lives on the worker's thread only; the workbench so owns every network.
+    What is made lives with its worker only, on one thread at a time; the workbench so owns every network.
 
     Args:
         module: where the class lies.
@@ -49,7 +53,7 @@ class Bridge(QObject):
         super().__init__(parent)
         self._crossed.connect(self._on_crossed, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
         self._open = True
-        self._runner = LatestRunner(handler, self._deliver, name=name)
+        self._runner = LatestRunner(handler, self._deliver, name=name, linger_s=LINGER_S)
 
     def ask(self, kind: str, request: object, *, yields: bool = False) -> int:
         """Send a request; the answer to an older one of the same kind will not be shown.
@@ -61,6 +65,13 @@ class Bridge(QObject):
     def cancel(self, kind: str) -> None:
         """Give up the request of this kind, waiting or running."""
         self._runner.cancel(kind)
+
+    def keep_thread(self, keep: bool) -> None:
+        """Keep the worker's thread while there is nothing to do, or let it end soon after its last request.
+
+        A workspace keeps its own while it is on screen; one that is kept longer slows all others down.
+        """
+        self._runner.set_linger(None if keep else LINGER_S)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Stop the worker, and wait for it at most so long; nothing is delivered any more."""

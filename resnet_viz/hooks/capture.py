@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -343,6 +343,7 @@ def capture(
     token: CancelToken = NEVER,
     reduce: Mapping[str, Callable[[Tensor], Any]] | None = None,
     training: bool | None = None,
+    own: bool = False,
 ) -> Iterator[Captured]:
     """Watch chosen layers while the net runs inside the ``with`` block.
 
@@ -360,12 +361,17 @@ def capture(
         reduce: by layer name (the first call) or ``"name#1"``, a function of the output whose
             result is kept instead of the map.
         training: the mode to watch the net in; None leaves every module's own.
+        own: whether the caller alone uses the net, in the mode it is in, and knows that a pass writes
+            nothing into it: only hooks are then given back. It spares looking through all modules.
 
     Raises:
         LayerNotFoundError: listing the three nearest names.
+        ValueError: if an own net should change its mode.
     """
+    if own and training is not None:
+        raise ValueError("an own net is watched in the mode it is in")
     captured = Captured(net, names, inputs, reduce or {}, stop, token)
-    with borrow(net, training=training):
+    with nullcontext() if own else borrow(net, training=training):
         try:
             captured._attach()
             yield captured

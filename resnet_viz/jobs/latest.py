@@ -71,19 +71,26 @@ class LatestRunner:
         handle: does the work: ``handle(request, token, progress)``.
         deliver: gets every Outcome, on the worker's thread.
         name: of the thread.
+        linger_s: see :meth:`set_linger`.
     """
 
-    def __init__(self, handle: Handler, deliver: Callable[[Outcome], None], name: str = "worker") -> None:
+    def __init__(
+        self,
+        handle: Handler,
+        deliver: Callable[[Outcome], None],
+        name: str = "worker",
+        linger_s: float | None = None,
+    ) -> None:
         self._handle = handle
         self._deliver = deliver
+        self._name, self._linger_s = name, linger_s
         self._ready = threading.Condition()
         self._waiting: OrderedDict[str, _Job] = OrderedDict()
         self._running: _Job | None = None
         self._newest: dict[str, int] = {}
         self._ticket = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None  # started by the first request
 
     def submit(self, kind: str, request: object, *, yields: bool = False) -> int:
         """Queue a request, overtaking an older one of its kind; returns its ticket.
@@ -107,8 +114,25 @@ class LatestRunner:
                 del self._waiting[other]
             if self._running is not None and (self._running.yields or self._running.kind == kind):
                 self._running.token.cancel()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
             self._ready.notify()
             return self._ticket
+
+    def set_linger(self, linger_s: float | None) -> None:
+        """Say how long the thread waits for another request before it ends; the next one starts a new thread.
+
+        A thread that has used OpenMP keeps its helpers. While the process has more of those than
+        processors, none waits awake for its next piece of work, and the passes of every thread take
+        up to twice their time; but the first pass of a new thread takes as much longer.
+
+        Args:
+            linger_s: seconds, None for as long as the runner is open.
+        """
+        with self._ready:
+            self._linger_s = linger_s
+            self._ready.notify()
 
     def cancel(self, kind: str | None = None) -> None:
         """Give up the request of ``kind``, or of every kind; nothing is delivered for it."""
@@ -133,14 +157,18 @@ class LatestRunner:
             if self._running is not None:
                 self._running.token.cancel()
             self._ready.notify()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout_s)
+            thread = self._thread
+        if thread is not None and threading.current_thread() is not thread:
+            thread.join(timeout_s)
 
     def _work(self) -> None:
         while True:
             with self._ready:
                 while not self._waiting and not self._closed:
-                    self._ready.wait()
+                    came = self._ready.wait(self._linger_s)
+                    if not came and not self._waiting and self._linger_s is not None:
+                        self._thread = None
+                        return
                 if self._closed:
                     return
                 _, job = self._waiting.popitem(last=False)

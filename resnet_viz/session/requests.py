@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from resnet_viz.analysis.montage import Coloured, GridOptions
 from resnet_viz.core.types import (
     U8,
     Activation,
@@ -67,6 +68,7 @@ class Look:
         energies: whether the mean activation of each block is wanted, for the map's colours.
         normalization: mean/std to use instead of the card's.
         top: how many classes to list.
+        options: how the grid will show the maps, which are then coloured at once; None for maps alone.
     """
 
     model: str
@@ -78,6 +80,7 @@ class Look:
     energies: bool = True
     normalization: Normalization | None = None
     top: int = 5
+    options: GridOptions | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +95,7 @@ class Looked:
         parts: the block taken apart, None unless it was asked for and has a skip.
         net_view: the picture as the net sees it, uint8 (S, S, C).
         pass_ms: milliseconds of the forward pass; 0 if everything was known already.
+        coloured: the maps as pictures, and the options they were coloured by; None unless asked for.
     """
 
     card_id: str
@@ -103,6 +107,7 @@ class Looked:
     parts: BlockParts | None
     net_view: U8
     pass_ms: float
+    coloured: Coloured | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_viz.analysis.activations import filters, observe
+from resnet_viz.analysis.montage import colour
 from resnet_viz.analysis.predictions import prediction
 from resnet_viz.analysis.statistics import channel_stats
 from resnet_viz.core.allocator import keep_memory
@@ -48,8 +49,9 @@ _Key = tuple[str, Normalization, bytes]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Net:
-    net: nn.Module
+    net: nn.Module  # in eval mode
     card: ModelCard
+    own: bool  # of our own make: no pass in eval mode writes anything into it
 
 
 def _no_progress(_share: float) -> None:
@@ -104,7 +106,7 @@ class Workbench:
     def _open(self, request: OpenModel, token: CancelToken) -> _Net:
         token.check()
         net, card = open_model(request)
-        made = _Net(net, card)
+        made = _Net(net.eval(), card, own=request.factory is None)
         size = sum(tensor.numel() * tensor.element_size() for tensor in (*net.parameters(), *net.buffers()))
         # an open net is never larger than the budget of one, whatever its size
         self._nets.put(card.id, made, min(size, NET_BYTES))
@@ -167,7 +169,7 @@ class Workbench:
             return
         x = self._input(view, key)
         # a whole pass: what capture learns of one holds for all of them
-        seen = observe(opened.net, x, layers=wanted, predict=True, token=token)
+        seen = observe(opened.net, x, layers=wanted, predict=True, token=token, own=opened.own)
         for name, activation in seen.activations.items():
             token.check()
             self._maps.put((key, name), (activation, channel_stats(activation.maps)), activation.maps.nbytes)
@@ -196,6 +198,7 @@ class Workbench:
                 parts=block if parts is None else None,
                 predict=need_belief,
                 token=token,
+                own=opened.own,
             )
             pass_ms = (time.perf_counter() - begun) * 1000
             if shown is None:
@@ -208,6 +211,8 @@ class Workbench:
             if seen.parts is not None:
                 parts = seen.parts
                 self._parts.put((key, request.block), parts, 4 * parts.x.nbytes)
+        token.check()
+        options = request.options
         return Looked(
             card_id=card.id,
             layer=request.layer,
@@ -218,6 +223,8 @@ class Workbench:
             parts=parts,
             net_view=view,
             pass_ms=pass_ms,
+            # here, where the maps lie in the cache, and so that the window need not
+            coloured=(options, colour(shown[0].maps, shown[1], options)) if options else None,
         )
 
     def _prediction(self, logits: F32, card: ModelCard, top: int) -> Prediction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,43 @@ def test_maps_shown_equal_a_plain_forward_pass(open_window: Open, qtbot: QtBot) 
         x = normalise(pixels, window.inspect.card.normalization)
         expected = net.layer1[0](net.relu(net.bn1(net.conv1(x))))[0].numpy()
     assert np.array_equal(looked.activation.maps, expected)
+
+
+def test_other_colours_while_a_pass_runs_are_those_that_are_shown(open_window: Open, qtbot: QtBot) -> None:
+    """The worker colours the maps as the question said; what was chosen meanwhile wins."""
+    from resnet_viz.analysis.montage import colour
+
+    window = open_window()
+    inspect, grid = window.inspect, window.inspect.center.grid
+    chosen = replace(grid.options(), colormap="grey", normalize="channel")
+    inspect.select_layer("layer2.0")
+    grid.set_options(chosen)
+    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    looked = inspect.looked
+    assert looked is not None and looked.activation is not None and looked.stats is not None
+    assert looked.coloured is not None and looked.coloured[0] != chosen
+    words = grid._cells._coloured
+    assert words is not None and np.array_equal(words, colour(looked.activation.maps, looked.stats, chosen))
+
+
+def test_only_the_workspace_on_screen_keeps_its_thread(open_window: Open, qtbot: QtBot) -> None:
+    """Idle threads that have computed slow down the passes of the one that computes (see LatestRunner)."""
+
+    def threads() -> set[str]:
+        return {one.name for one in threading.enumerate()} & {"networks", "lab", "studies", "desk", "costs", "files"}
+
+    window = open_window()
+    qtbot.waitUntil(lambda: threads() == {"networks"}, timeout=20_000)
+    qtbot.wait(600)
+    assert threads() == {"networks"}
+    window.show_workspace("gradients")
+    qtbot.waitUntil(lambda: window.gradients.settled() and threads() == {"lab"}, timeout=60_000)
+    window.show_workspace("train")
+    qtbot.waitUntil(lambda: not threads() & {"networks", "lab"}, timeout=20_000)
+    window.show_workspace("inspect")
+    window.inspect.select_layer("layer3.0")
+    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(lambda: threads() == {"networks"}, timeout=20_000)
 
 
 def test_choosing_a_layer_in_the_map_shows_it(open_window: Open, qtbot: QtBot) -> None:

@@ -171,13 +171,64 @@ def test_progress_is_delivered_and_stops_cancelled_work() -> None:
 
 
 def test_closing_ends_the_thread_and_refuses_more() -> None:
-    before = threading.active_count()
-    runner = LatestRunner(lambda request, token, progress: request, lambda outcome: None)
+    before, box = threading.active_count(), Box()
+    runner = LatestRunner(lambda request, token, progress: request, box)
+    assert threading.active_count() == before  # nothing to do, no thread
+    runner.submit("x", 1)
+    box.wait()
     assert threading.active_count() == before + 1
     runner.close()
     assert threading.active_count() == before
     with pytest.raises(RuntimeError):
         runner.submit("x", 1)
+
+
+def test_a_thread_that_may_not_linger_ends_and_the_next_request_starts_another() -> None:
+    before, box = threading.active_count(), Box()
+    runner = LatestRunner(lambda request, token, progress: threading.get_ident(), box, linger_s=0.05)
+    for number in range(3):
+        ticket = runner.submit("x", number)
+        assert box.wait().ticket == ticket
+        end = time.monotonic() + 10
+        while threading.active_count() > before and time.monotonic() < end:
+            time.sleep(0.005)
+        assert threading.active_count() == before
+    runner.close()  # with no thread to wait for
+    with pytest.raises(RuntimeError):
+        runner.submit("x", 1)
+
+
+def test_how_long_a_thread_lingers_can_be_changed_while_it_waits() -> None:
+    before, box = threading.active_count(), Box()
+    runner = LatestRunner(lambda request, token, progress: threading.get_ident(), box)
+    runner.submit("x", 1)
+    first = box.wait().value
+    time.sleep(0.1)
+    runner.submit("x", 2)
+    assert box.wait().value == first  # it is kept
+    runner.set_linger(0.02)
+    end = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.005)
+    assert threading.active_count() == before
+    runner.set_linger(None)
+    runner.submit("x", 3)
+    box.wait()
+    time.sleep(0.1)
+    assert threading.active_count() == before + 1  # and the new one stays again
+    runner.close()
+
+
+@pytest.mark.parametrize("linger_s", [0.0, 0.0005])
+def test_a_request_that_comes_as_its_thread_ends_is_answered(linger_s: float) -> None:
+    box = Box()
+    runner = LatestRunner(lambda request, token, progress: request, box, linger_s=linger_s)
+    rng = random.Random(0)
+    for number in range(300):
+        runner.submit("x", number)
+        assert box.wait().value == number
+        time.sleep(rng.random() * 0.001)
+    runner.close()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 
 from resnet_viz.analysis import montage as grids
-from resnet_viz.analysis.colormap import apply, colormaps, indices, lut, lut32, rgb_words
+from resnet_viz.analysis.colormap import CHUNK, apply, colormaps, indices, lut, lut32, rgb_words
 from resnet_viz.analysis.montage import GridLayout, GridOptions
 from resnet_viz.analysis.statistics import channel_stats, histogram
+from resnet_viz.core.types import F32
 
 RNG = np.random.default_rng(0)
 
@@ -72,6 +75,40 @@ def test_one_scale_for_all_colours_as_the_same_scale_for_each() -> None:
         low, high = grids.ranges(channel_stats(maps[1:]), GridOptions())
         each = indices(maps, np.full((4, 1, 1), low[0]), np.full((4, 1, 1), high[0]))
         np.testing.assert_array_equal(indices(maps, float(low[0]), float(high[0])), each)
+
+
+def hard_maps() -> Iterator[tuple[str, F32]]:
+    """Yield maps of every kind that a layer puts out, and what is hard about them."""
+    plain = RNG.normal(size=(9, 30, 40)).astype(np.float32)
+    yield "both signs", plain
+    yield "after a ReLU", np.maximum(plain, 0)
+    yield "above zero", np.abs(plain) + 3
+    yield "below zero", -np.abs(plain) - 3
+    yield "all zero", np.zeros((3, 4, 5), np.float32)
+    yield "constant", np.full((3, 4, 5), -2.5, np.float32)
+    yield "single values", RNG.normal(size=(2048, 1, 1)).astype(np.float32)
+    yield "one map larger than a chunk", RNG.normal(size=(2, 200, 190)).astype(np.float32)
+    yield "as large as numbers get", plain * np.float32(3e38 / np.abs(plain).max())
+    yield "as small as numbers get", plain * np.float32(1e-45)
+    for name, value in (("NaN", np.nan), ("inf", np.inf), ("-inf", -np.inf)):
+        some = np.maximum(plain, 0)
+        some[3, 7, 11] = value
+        yield f"with {name}", some
+        yield f"one map of {name}", np.concatenate([plain, np.full((1, 30, 40), value, np.float32)])
+
+
+@pytest.mark.parametrize("scale", grids.SCALES)
+@pytest.mark.parametrize("colormap", ["viridis", "signed"])
+@pytest.mark.parametrize("chunk", [1, 1000, CHUNK])
+def test_maps_coloured_piece_by_piece_have_the_colours_of_the_table(
+    scale: grids.Scale, colormap: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resnet_viz.analysis.colormap.CHUNK", chunk)
+    for name, maps in hard_maps():
+        stats, options = channel_stats(maps), GridOptions(normalize=scale, colormap=colormap, fixed=(-0.5, 1.0))
+        low, high = (ends[:, None, None] for ends in grids.ranges(stats, options))
+        expected = lut32(colormap)[indices(maps, low, high)]
+        np.testing.assert_array_equal(grids.colour(maps, stats, options), expected, err_msg=name)
 
 
 @pytest.mark.parametrize("sort", grids.SORTS)

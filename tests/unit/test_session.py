@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from resnet_viz.analysis import montage as grids
 from resnet_viz.core.errors import Cancelled, UserError
 from resnet_viz.core.paths import assets_dir, config_dir
 from resnet_viz.core.token import CancelToken
@@ -84,6 +86,43 @@ def test_the_second_look_runs_no_pass_and_another_layer_stops_early(bench: Workb
     bench.handle(Forget())
     assert looked(bench, Look(card.id, image, Fit(), "layer1.0")).pass_ms > 0
     handle.remove()
+
+
+def test_maps_come_in_the_colours_that_were_asked_for(bench: Workbench) -> None:
+    card = opened(bench, OpenModel(ref="resnet20", untrained=True))
+    look = Look(card.id, load_image(CAT), Fit(), "layer1.0")
+    assert looked(bench, look).coloured is None
+    for options in (grids.GridOptions(), grids.GridOptions(normalize="channel", colormap="signed")):
+        seen = looked(bench, replace(look, options=options))
+        assert seen.coloured is not None and seen.activation is not None and seen.stats is not None
+        assert seen.coloured[0] == options
+        expected = grids.colour(seen.activation.maps, seen.stats, options)
+        assert np.array_equal(seen.coloured[1], expected)
+
+
+class Counting(nn.Module):
+    """A net of no known family that writes a buffer with every pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+        self.register_buffer("passes", torch.tensor(0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        answer: torch.Tensor = self.head(self.conv(x).mean(dim=(2, 3)))
+        return answer
+
+
+def test_a_net_that_is_not_ours_is_given_back_with_every_look(bench: Workbench) -> None:
+    factory = f"{__name__}:Counting"
+    card = opened(bench, OpenModel(ref="", factory=factory, input_size=32))
+    net = bench._net(card.id).net
+    passes = int(net.get_buffer("passes"))  # what describing it left there
+    for layer in ("conv", "head"):
+        seen = looked(bench, Look(card.id, load_image(CAT), Fit(), layer))
+        assert seen.pass_ms > 0 and seen.activation is not None
+    assert int(net.get_buffer("passes")) == passes
 
 
 def test_what_was_looked_at_ahead_costs_no_pass(bench: Workbench) -> None:

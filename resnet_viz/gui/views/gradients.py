@@ -34,7 +34,7 @@ class GradientsView(QWidget):
 
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.book = context.book
+        self.book, self._lab = context.book, context.lab
         self.page = GradientPage(context, self.book)
         self.race = RacePage(self.book)
         self.tabs = QTabWidget()
@@ -84,8 +84,13 @@ class GradientsView(QWidget):
         assert isinstance(page, (GradientPage, RacePage, LesionBoard))
         return page.banner
 
+    def hideEvent(self, event: object) -> None:
+        self._lab.keep_thread(False)
+        super().hideEvent(event)  # type: ignore[arg-type]
+
     def showEvent(self, event: object) -> None:
         super().showEvent(event)  # type: ignore[arg-type]
+        self._lab.keep_thread(True)
         if not self._listed:
             self._listed = True
             self.book.read()

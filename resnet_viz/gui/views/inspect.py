@@ -159,9 +159,10 @@ class InspectView(InspectPanels):
         # the pass has all cores to itself first; what stands around the maps follows them, or comes after 40 ms
         if force or self.center.mode != "maps":
             self._show_selection()  # what can be shown of the layer decides what is asked for
+            self.refresh()
         else:
+            self.refresh()
             self._around.start()
-        self.refresh()
 
     def show_mode(self, mode: str) -> None:
         """Show the layer as maps, parts or filters, if it can be shown so."""
@@ -247,6 +248,7 @@ class InspectView(InspectPanels):
             energies=True,
             normalization=self.normalization,
             top=TOP_CLASSES,
+            options=self.center.grid.options(),
         )
 
     def provenance(self) -> dict[str, str]:
@@ -273,10 +275,10 @@ class InspectView(InspectPanels):
         if self._ahead_look is not None and not self._is_for(self._ahead_look, look):
             self._context.nets.cancel("ahead")
             self._ahead_look = None
+        self._waiting.add("look")
+        self._context.nets.ask("look", look)  # first: the worker wakes up while the rest is done
         self.center.grid.set_busy(True)
         self._stale.start()
-        self._waiting.add("look")
-        self._context.nets.ask("look", look)
 
     def _on_pointed(self, name: str) -> None:
         """Note the layer that may be chosen next, none for an empty name."""
@@ -293,7 +295,7 @@ class InspectView(InspectPanels):
         if look is None or not name or name == self.layer or self.center.mode != "maps" or self._waiting:
             return
         # no belief: the one on screen is known, and a pass for the maps alone ends behind the layer
-        look = replace(look, layer=name, block=None, predict=False, energies=False)
+        look = replace(look, layer=name, block=None, predict=False, energies=False, options=None)
         if self._ahead_look is not None and self._is_for(self._ahead_look, look):
             return
         self._ahead_look, self._pointed = look, ""
@@ -314,10 +316,12 @@ class InspectView(InspectPanels):
     def hideEvent(self, event: QHideEvent | None) -> None:
         self._on_pointed("")  # nobody points at what is not there; at the end the worker is gone as well
         self._idle.stop()
+        self._context.nets.keep_thread(False)
         super().hideEvent(event)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         self._idle.start()  # a picture may have been opened meanwhile
+        self._context.nets.keep_thread(True)
         super().showEvent(event)
 
     def settled(self) -> bool:
@@ -361,7 +365,7 @@ class InspectView(InspectPanels):
             self.channel = min(self.channel, len(activation.maps) - 1)
         self.center.grid.set_pinned(self.pinned())
         self.center.grid.set_selected(self.channel)
-        self.center.set_activation(activation, looked.stats)
+        self.center.set_activation(activation, looked.stats, looked.coloured)
         self._after.start()
 
     def _show_rest(self) -> None:
@@ -369,6 +373,7 @@ class InspectView(InspectPanels):
         if looked is None or self.card is None or looked.card_id != self.card.id:
             return
         self._show_selection()
+        self.center.show_scale()
         if looked.parts is not None:
             self.center.microscope.set_parts(looked.parts)
         if looked.energies:

@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from resnet_viz.analysis.montage import ranges
+from resnet_viz.analysis.montage import Coloured, ranges
 from resnet_viz.core.types import Activation, ChannelStats, LayerInfo
 from resnet_viz.gui.widgets.color_bar import ColorBar
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
@@ -188,13 +188,18 @@ class InspectCenter(QWidget):
         if not self._modes[self.mode].isEnabled():
             self.set_mode("maps")
 
-    def set_activation(self, activation: Activation | None, stats: ChannelStats | None) -> None:
-        """Show a layer's maps at once, and their scale a moment later."""
-        self.grid.set_activation(activation, stats)
+    def set_activation(
+        self, activation: Activation | None, stats: ChannelStats | None, coloured: Coloured | None = None
+    ) -> None:
+        """Show a layer's maps at once; :meth:`show_scale` follows a moment later."""
+        self.grid.set_activation(activation, stats, coloured)
         self.grid.paint_now()  # the maps are what the click was for: all else that has changed would be painted first
-        self._show_scale()
+
+    def show_scale(self) -> None:
+        """Show what belongs to the maps: their scale, and buttons that save them."""
         for button in (self.save_button, self.python_button):
-            button.setEnabled(activation is not None)
+            button.setEnabled(self.grid.activation() is not None)
+        self._show_scale()
 
     def _show_scale(self) -> None:
         """Draw the scale of the grid, and say what it spans."""

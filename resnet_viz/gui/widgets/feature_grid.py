@@ -59,11 +59,20 @@ class FeatureGrid(GridScroll):
 
     # ---- what is shown ----
 
-    def set_activation(self, activation: Activation | None, stats: ChannelStats | None) -> None:
-        """Show a layer's maps; position and zoom stay where the shape is the same."""
+    def set_activation(
+        self, activation: Activation | None, stats: ChannelStats | None, coloured: grids.Coloured | None = None
+    ) -> None:
+        """Show a layer's maps; position and zoom stay where the shape is the same.
+
+        Args:
+            activation, stats: the maps and their statistics, None for nothing.
+            coloured: the maps as pictures if they are known already; others are made where the options differ.
+        """
         self._activation, self._stats = activation, stats
-        self._set_shape(None if activation is None else _shape(activation))
-        self._rebuild()
+        changed = self._set_shape(None if activation is None else _shape(activation))
+        self._rebuild(coloured)
+        if changed:
+            self._relayout()
 
     def set_pictures(self, coloured: grids.Words) -> None:
         """Draw these pictures, uint32 (C, H, W), in place of the maps' own colours."""
@@ -124,11 +133,12 @@ class FeatureGrid(GridScroll):
 
     # ---- building and painting ----
 
-    def _rebuild(self) -> None:
-        self._cells.set_maps(self._activation, self._stats, self._options)
+    def _rebuild(self, coloured: grids.Coloured | None = None) -> None:
+        words = coloured[1] if coloured is not None and coloured[0] == self._options else None
+        self._cells.set_maps(self._activation, self._stats, self._options, words)
         self._reorder()
-        self._relayout()
         self._say.start()
+        self._update()
 
     def _reorder(self) -> None:
         stats = self._stats

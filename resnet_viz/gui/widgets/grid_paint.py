@@ -52,14 +52,20 @@ class GridPainter:
 
     # ---- what is drawn ----
 
-    def set_maps(self, activation: Activation | None, stats: ChannelStats | None, options: GridOptions) -> None:
-        """Colour a layer's maps."""
+    def set_maps(
+        self,
+        activation: Activation | None,
+        stats: ChannelStats | None,
+        options: GridOptions,
+        words: grids.Words | None = None,
+    ) -> None:
+        """Take a layer's maps, and colour them unless ``words`` are their pictures already."""
         self._maps, self._stats = activation, stats
         if activation is None or stats is None:
             self._coloured, self._stack, self.shown = None, None, None
             self.forget_frame()
         else:
-            self.set_words(grids.colour(activation.maps, stats, options))
+            self.set_words(grids.colour(activation.maps, stats, options) if words is None else words)
 
     def set_words(self, coloured: grids.Words) -> None:
         """Draw these pictures, uint32 (C, H, W), in place of the maps' own colours."""

@@ -40,11 +40,17 @@ class GridScroll(QAbstractScrollArea):
         # the cells and what lies around them are painted whole: nothing has to be cleared before
         viewport.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
-    def _set_shape(self, shape: tuple[int, int, int] | None) -> None:
-        """Make room for (count, height, width) values; position and zoom stay where the shape is the same."""
-        if shape != self._shape or shape is None:
+    def _set_shape(self, shape: tuple[int, int, int] | None) -> bool:
+        """Take the shape (count, height, width) of other values; position and zoom stay where it is the same.
+
+        Returns:
+            Whether room has to be made: :meth:`_relayout` is then due.
+        """
+        changed = shape != self._shape or shape is None
+        if changed:
             self._shape, self._zoom = shape, None
             self._bar().setValue(0)
+        return changed
 
     # ---- zoom ----
 
