@@ -68,7 +68,8 @@ def words(values: F32, low: F32 | float, high: F32 | float, name: str, *, within
 
     Args:
         values: float32 (C, H, W).
-        low, high: the scale's ends: numbers, or (C, 1, 1).
+        low: the scale's lower end: a number, or (C, 1, 1).
+        high: its upper end, likewise.
         name: of the colour map.
         within: whether all values are known to be finite and none lies outside of the scale.
     """

@@ -14,7 +14,6 @@ from PyQt6.QtCore import QObject, Qt, pyqtSignal, pyqtSlot
 from resnet_viz.core.token import CancelToken
 from resnet_viz.jobs.latest import Handler, LatestRunner, Outcome, Progress
 
-
 LINGER_S = 0.2
 """How long a worker's thread that is not kept waits for another request."""
 

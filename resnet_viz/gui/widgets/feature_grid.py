@@ -65,7 +65,8 @@ class FeatureGrid(GridScroll):
         """Show a layer's maps; position and zoom stay where the shape is the same.
 
         Args:
-            activation, stats: the maps and their statistics, None for nothing.
+            activation: the maps, None for nothing.
+            stats: their statistics.
             coloured: the maps as pictures if they are known already; others are made where the options differ.
         """
         self._activation, self._stats = activation, stats
