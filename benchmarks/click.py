@@ -1,6 +1,8 @@
 """A click on ResNet-18 at 224 px, layer1, until the maps are painted.
 
-    python -m benchmarks.click [--runs 15] [--json]
+    python -m benchmarks.click [--runs 15] [--visited] [--json]
+
+With --visited the Gradients workspace is opened before, measures its two nets and is left again.
 
 Side by side in one run, taking turns:
   usual     a forward hook that keeps its output, a whole forward pass, an 8 x 8 grid of
@@ -33,14 +35,15 @@ os.environ.setdefault("QT_API", "pyqt6")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--visited", action="store_true", help="use the Gradients workspace before")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["RESNET_VIZ_HOME"] = home
-        report(measure(arguments.runs), as_json=arguments.json)
+        report(measure(arguments.runs, visited=arguments.visited), as_json=arguments.json)
 
 
-def measure(runs: int) -> dict[str, list[float]]:
+def measure(runs: int, *, visited: bool = False) -> dict[str, list[float]]:
     """Return the seconds of each kind's runs.
 
     The other two sides live in a process of their own: a second thread that uses OpenMP in ours
@@ -74,6 +77,11 @@ def measure(runs: int) -> dict[str, list[float]]:
             app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
     settle()
+    if visited:
+        window.show_workspace("gradients")
+        while not window.gradients.settled():
+            app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+        window.show_workspace("inspect")
     here.send(inspect.looked.net_view)
     turn = iter(range(10_000_000))
 

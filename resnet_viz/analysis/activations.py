@@ -60,7 +60,7 @@ def observe(
     parts: BlockInfo | None = None,
     predict: bool = True,
     token: CancelToken = NEVER,
-    own: bool = False,
+    guard: bool = True,
 ) -> Observation:
     """Run one picture through the net in eval mode and return what was asked for.
 
@@ -72,8 +72,8 @@ def observe(
         parts: a residual block to take apart.
         predict: whether logits are wanted; if not, the pass ends after the deepest chosen layer.
         token: looked at before each layer with weights.
-        own: whether the net is in eval mode already, writes nothing into itself there and is used by
-            the caller alone: it is then not looked through before and after the pass.
+        guard: whether the net is put into eval mode and given back as it was; one that is in eval mode
+            already, and writes nothing into itself there, needs neither.
 
     Raises:
         LayerNotFoundError: listing the three nearest names.
@@ -92,8 +92,8 @@ def observe(
             reduce={name: _mean_abs for name in energies},
             stop=not predict,
             token=token,
-            training=None if own else False,
-            own=own,
+            training=False if guard else None,
+            guard=guard,
         ) as captured,
     ):
         out = captured.run(x) if names or energies or predict else None

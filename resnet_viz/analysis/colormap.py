@@ -21,7 +21,7 @@ NAN_RGB = (255, 0, 255)
 """What is no number is drawn in a colour that no map has."""
 
 CHUNK = 32_768
-"""Values that are coloured at a time; with their indices they fill a third of a megabyte."""
+"""Values that are coloured at a time, or one map of more; with their indices they fill 384 KiB."""
 
 for _name, _text in TABLES.items():
     colormaps.add(_name, np.frombuffer(base64.b64decode(_text), np.uint8).reshape(256, 3))
@@ -64,7 +64,7 @@ def words(values: F32, low: F32 | float, high: F32 | float, name: str, *, within
     """Return the colours of maps as words 0xffRRGGBB: ``lut32(name)[indices(values, low, high)]``.
 
     Some maps at a time, so that what lies between value and colour stays in the processor's
-    nearest cache: two thirds of the time, and this runs with every click.
+    cache; this runs with every click.
 
     Args:
         values: float32 (C, H, W).
@@ -80,7 +80,9 @@ def words(values: F32, low: F32 | float, high: F32 | float, name: str, *, within
     result = np.empty(values.shape, np.uint32)
     scaled = np.empty((min(count, len(values)), *values.shape[1:]), np.float32)
     index = np.empty(scaled.shape, np.intp)  # what ``take`` would make of any other
-    each = low.ndim > 0
+    each = factor.ndim > 0
+    if each:
+        low = np.broadcast_to(low, factor.shape)
     for begin in range(0, len(values), count):
         some = slice(begin, begin + count)
         here, ends = values[some], (low[some], factor[some]) if each else (low, factor)

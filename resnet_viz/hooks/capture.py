@@ -343,7 +343,7 @@ def capture(
     token: CancelToken = NEVER,
     reduce: Mapping[str, Callable[[Tensor], Any]] | None = None,
     training: bool | None = None,
-    own: bool = False,
+    guard: bool = True,
 ) -> Iterator[Captured]:
     """Watch chosen layers while the net runs inside the ``with`` block.
 
@@ -361,17 +361,17 @@ def capture(
         reduce: by layer name (the first call) or ``"name#1"``, a function of the output whose
             result is kept instead of the map.
         training: the mode to watch the net in; None leaves every module's own.
-        own: whether the caller alone uses the net, in the mode it is in, and knows that a pass writes
-            nothing into it: only hooks are then given back. It spares looking through all modules.
+        guard: whether mode, buffers and ``requires_grad`` are given back, or hooks alone. Who knows that
+            a pass in the net's own mode writes nothing into it is spared looking through all modules.
 
     Raises:
         LayerNotFoundError: listing the three nearest names.
-        ValueError: if an own net should change its mode.
+        ValueError: if an unguarded net should change its mode.
     """
-    if own and training is not None:
-        raise ValueError("an own net is watched in the mode it is in")
+    if not guard and training is not None:
+        raise ValueError("an unguarded net is watched in the mode it is in")
     captured = Captured(net, names, inputs, reduce or {}, stop, token)
-    with nullcontext() if own else borrow(net, training=training):
+    with borrow(net, training=training) if guard else nullcontext():
         try:
             captured._attach()
             yield captured

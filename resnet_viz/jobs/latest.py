@@ -101,7 +101,7 @@ class LatestRunner:
             yields: give it up as soon as a request of another kind comes; nothing is delivered then.
 
         Raises:
-            RuntimeError: if the runner is closed.
+            RuntimeError: if the runner is closed, or the system has no thread left; nothing is queued then.
         """
         with self._ready:
             if self._closed:
@@ -114,18 +114,29 @@ class LatestRunner:
                 del self._waiting[other]
             if self._running is not None and (self._running.yields or self._running.kind == kind):
                 self._running.token.cancel()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-                self._thread.start()
+            self._start()
             self._ready.notify()
             return self._ticket
+
+    def _start(self) -> None:
+        """Start the thread unless it runs; the lock is held."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._waiting.clear()
+            raise
+        self._thread = thread
 
     def set_linger(self, linger_s: float | None) -> None:
         """Say how long the thread waits for another request before it ends; the next one starts a new thread.
 
-        A thread that has used OpenMP keeps its helpers. While the process has more of those than
-        processors, none waits awake for its next piece of work, and the passes of every thread take
-        up to twice their time; but the first pass of a new thread takes as much longer.
+        A thread that has used OpenMP keeps its helpers, and once it manages more threads than there are
+        processors, GNU's OpenMP lets all of them sleep between two pieces of work instead of waiting
+        awake (GOMP_SPINCOUNT in its manual). The passes of every other thread then take longer:
+        ``python -m benchmarks.click --visited``. So does the first pass of a new thread.
 
         Args:
             linger_s: seconds, None for as long as the runner is open.
@@ -180,6 +191,7 @@ class LatestRunner:
                     self._running = None
             if outcome is not None:
                 self._deliver(outcome)
+            del job, outcome  # else the last answer would live until the next request
 
     def _run(self, job: _Job) -> Outcome | None:
         begun = time.perf_counter()

@@ -106,7 +106,7 @@ class Workbench:
     def _open(self, request: OpenModel, token: CancelToken) -> _Net:
         token.check()
         net, card = open_model(request)
-        made = _Net(net.eval(), card, own=request.factory is None)
+        made = _Net(net, card, own=not request.factory)
         size = sum(tensor.numel() * tensor.element_size() for tensor in (*net.parameters(), *net.buffers()))
         # an open net is never larger than the budget of one, whatever its size
         self._nets.put(card.id, made, min(size, NET_BYTES))
@@ -169,7 +169,7 @@ class Workbench:
             return
         x = self._input(view, key)
         # a whole pass: what capture learns of one holds for all of them
-        seen = observe(opened.net, x, layers=wanted, predict=True, token=token, own=opened.own)
+        seen = observe(opened.net, x, layers=wanted, predict=True, token=token, guard=not opened.own)
         for name, activation in seen.activations.items():
             token.check()
             self._maps.put((key, name), (activation, channel_stats(activation.maps)), activation.maps.nbytes)
@@ -198,7 +198,7 @@ class Workbench:
                 parts=block if parts is None else None,
                 predict=need_belief,
                 token=token,
-                own=opened.own,
+                guard=not opened.own,
             )
             pass_ms = (time.perf_counter() - begun) * 1000
             if shown is None:
@@ -224,7 +224,7 @@ class Workbench:
             net_view=view,
             pass_ms=pass_ms,
             # here, where the maps lie in the cache, and so that the window need not
-            coloured=(options, colour(shown[0].maps, shown[1], options)) if options else None,
+            coloured=(options, colour(shown[0].maps, shown[1], options)) if options is not None else None,
         )
 
     def _prediction(self, logits: F32, card: ModelCard, top: int) -> Prediction:

@@ -40,6 +40,28 @@ def test_one_row_of_finite_logits_for_each_picture(model_id: str) -> None:
 
 
 @every_model
+def test_a_pass_in_eval_mode_writes_nothing_into_the_net(model_id: str) -> None:
+    """Inspect relies on it: it does not look through a net of ours before and after each pass."""
+    net = create(model_id, seed=1)
+
+    def state() -> list[object]:
+        tensors = [*net.named_parameters(), *net.named_buffers()]
+        held = [(name, id(tensor), tensor._version, tensor.requires_grad) for name, tensor in tensors]
+        plain = (bool, int, float)
+        inside = [
+            (name, {key: value if isinstance(value, plain) else id(value) for key, value in vars(one).items()})
+            for name, one in net.named_modules()
+        ]
+        return [held, inside]
+
+    before, values = state(), {name: value.clone() for name, value in net.state_dict().items()}
+    with torch.no_grad():
+        net(small_input(models.get(model_id)))
+    assert state() == before
+    assert all(torch.equal(value, values[name]) for name, value in net.state_dict().items())
+
+
+@every_model
 def test_every_module_is_used_once_and_nothing_works_in_place(model_id: str) -> None:
     net = create(model_id, seed=1)
     calls: Counter[str] = Counter()

@@ -15,10 +15,12 @@ from PyQt6.QtGui import QDropEvent, QImage
 from PyQt6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
+from resnet_viz.analysis.montage import Coloured, colour, ranges
 from resnet_viz.core.paths import assets_dir
 from resnet_viz.gui.bridge import LINGER_S
+from resnet_viz.gui.widgets.color_bar import number
 from resnet_viz.gui.window import MainWindow
-from resnet_viz.session.requests import OpenModel
+from resnet_viz.session.requests import Looked, OpenModel
 
 Open = Callable[..., MainWindow]
 
@@ -65,19 +67,35 @@ def test_maps_shown_equal_a_plain_forward_pass(open_window: Open, qtbot: QtBot) 
 
 def test_other_colours_while_a_pass_runs_are_those_that_are_shown(open_window: Open, qtbot: QtBot) -> None:
     """The worker colours the maps as the question said; what was chosen meanwhile wins."""
-    from resnet_viz.analysis.montage import colour
-
     window = open_window()
     inspect, grid = window.inspect, window.inspect.center.grid
-    chosen = replace(grid.options(), colormap="grey", normalize="channel")
+    arrived: list[Looked] = []
+    inspect._context.nets.arrived.connect(
+        lambda outcome: arrived.append(outcome.value) if isinstance(outcome.value, Looked) else None
+    )
+
+    def show(layer: str) -> Coloured:
+        inspect.select_layer(layer)
+        qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+        coloured = arrived[-1].coloured
+        assert coloured is not None
+        return coloured
+
+    pictures = show("layer1.1")[1]
+    assert grid._cells._coloured is pictures  # the window need not colour the maps again
+    before = inspect.center.color_bar.accessibleDescription()
+    chosen = replace(grid.options(), colormap="grey")
     inspect.select_layer("layer2.0")
     grid.set_options(chosen)
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
-    looked = inspect.looked
+    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+    looked, coloured = inspect.looked, arrived[-1].coloured
     assert looked is not None and looked.activation is not None and looked.stats is not None
-    assert looked.coloured is not None and looked.coloured[0] != chosen
+    assert coloured is not None and coloured[0] != chosen
     words = grid._cells._coloured
     assert words is not None and np.array_equal(words, colour(looked.activation.maps, looked.stats, chosen))
+    low, high = (float(ends[0]) for ends in ranges(looked.stats, chosen))
+    scale = inspect.center.color_bar.accessibleDescription()
+    assert scale.startswith(f"{number(low)} – {number(high)} ") and scale != before
 
 
 def test_only_the_workspace_on_screen_keeps_its_thread(open_window: Open, qtbot: QtBot) -> None:

@@ -236,22 +236,22 @@ def test_a_net_in_eval_mode_is_watched_only_until_one_whole_pass() -> None:
 
 
 @pytest.mark.parametrize("stop", [True, False])
-def test_an_own_net_is_not_looked_through_and_shows_the_same(stop: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unguarded_net_is_not_looked_through_and_shows_the_same(stop: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     net, names = create("resnet20", seed=0).eval(), ["layer1.0", "layer2.0.add"]
     with torch.no_grad(), capture(net, names, stop=stop) as captured:
         captured.run(X)
         expected = dict(captured.outputs)
     monkeypatch.setattr("resnet_viz.hooks.capture.borrow", None)  # not to be called
     before = state(net)
-    with torch.no_grad(), capture(net, names, stop=stop, own=True) as captured:
+    with torch.no_grad(), capture(net, names, stop=stop, guard=False) as captured:
         captured.run(X)
         assert captured.outputs.keys() == expected.keys()
         assert all(torch.equal(captured.outputs[call], expected[call]) for call in expected)
     assert unchanged(net, before) and hooks(net) == 0
-    with pytest.raises(RuntimeError), torch.no_grad(), capture(net, names, own=True) as captured:
+    with pytest.raises(RuntimeError), torch.no_grad(), capture(net, names, guard=False) as captured:
         captured.run(torch.zeros(1, 5, 8, 8))  # five channels
     assert unchanged(net, before) and hooks(net) == 0
-    with pytest.raises(ValueError, match="own"), capture(net, names, own=True, training=False):
+    with pytest.raises(ValueError, match="unguarded"), capture(net, names, guard=False, training=False):
         pass
 
 

@@ -219,6 +219,41 @@ def test_how_long_a_thread_lingers_can_be_changed_while_it_waits() -> None:
     runner.close()
 
 
+def test_a_thread_that_could_not_start_jams_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Box()
+    runner = LatestRunner(lambda request, token, progress: request, box)
+    with monkeypatch.context() as patch:
+
+        def start(_self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError):
+            runner.submit("x", 1)
+    runner.submit("y", 2)
+    assert box.wait().value == 2 and len(box.outcomes) == 1
+    runner.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_after_an_answer_that_could_not_be_delivered_the_next_is() -> None:
+    box = Box()
+
+    def deliver(outcome: Outcome) -> None:
+        if outcome.request == 1:
+            raise SystemExit  # ends its thread
+        box(outcome)
+
+    runner = LatestRunner(lambda request, token, progress: request, deliver)
+    runner.submit("x", 1)
+    thread = runner._thread
+    assert thread is not None
+    thread.join(10)
+    runner.submit("x", 2)
+    assert box.wait().value == 2
+    runner.close()
+
+
 @pytest.mark.parametrize("linger_s", [0.0, 0.0005])
 def test_a_request_that_comes_as_its_thread_ends_is_answered(linger_s: float) -> None:
     box = Box()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from resnet_viz.analysis import montage as grids
-from resnet_viz.analysis.colormap import CHUNK, apply, colormaps, indices, lut, lut32, rgb_words
+from resnet_viz.analysis.colormap import CHUNK, apply, colormaps, indices, lut, lut32, rgb_words, words
 from resnet_viz.analysis.montage import GridLayout, GridOptions
 from resnet_viz.analysis.statistics import channel_stats, histogram
 from resnet_viz.core.types import F32
@@ -109,6 +109,29 @@ def test_maps_coloured_piece_by_piece_have_the_colours_of_the_table(
         low, high = (ends[:, None, None] for ends in grids.ranges(stats, options))
         expected = lut32(colormap)[indices(maps, low, high)]
         np.testing.assert_array_equal(grids.colour(maps, stats, options), expected, err_msg=name)
+
+
+@pytest.mark.parametrize("chunk", [1, 25, CHUNK])
+def test_either_end_of_a_scale_may_differ_from_map_to_map(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resnet_viz.analysis.colormap.CHUNK", chunk)
+    maps = RNG.normal(size=(4, 3, 5)).astype(np.float32)
+    maps[1, 2, 3], maps[2, 0, 0] = np.nan, np.inf
+    many = np.arange(1, 5, dtype=np.float32)[:, None, None]
+    for low, high in ((0.0, many), (-many, 1.0), (-many, many), (0.0, 1.0)):
+        at = [[[index(value, low, high, n) for value in row] for row in one] for n, one in enumerate(maps)]
+        expected = lut32("magma")[at]
+        np.testing.assert_array_equal(words(maps, low, high, "magma"), expected)
+        np.testing.assert_array_equal(lut32("magma")[indices(maps, low, high)], expected)
+    one = indices(np.float32(np.nan), np.zeros(3, np.float32), np.ones(3, np.float32))
+    assert one.tolist() == [256] * 3  # one value, three scales
+
+
+def index(value: np.float32, low: F32 | float, high: F32 | float, at: int) -> int:
+    """Return one value's table index by the definition, in Python's own floats."""
+    low, high = (float(end) if isinstance(end, float) else float(end[at, 0, 0]) for end in (low, high))
+    if np.isnan(value):
+        return 256
+    return int(min(max((float(value) - low) * 255 / (high - low) + 0.5, 0), 255))
 
 
 @pytest.mark.parametrize("sort", grids.SORTS)

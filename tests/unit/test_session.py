@@ -100,6 +100,15 @@ def test_maps_come_in_the_colours_that_were_asked_for(bench: Workbench) -> None:
         assert np.array_equal(seen.coloured[1], expected)
 
 
+def test_a_net_of_ours_is_not_looked_through_with_every_look(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = opened(bench, OpenModel(ref="resnet20", untrained=True))
+    monkeypatch.setattr("resnet_viz.hooks.capture.borrow", None)  # not to be called
+    look = Look(card.id, load_image(CAT), Fit(), "layer1.0")
+    assert looked(bench, look).pass_ms > 0
+    bench.handle(LookAround(look))
+    assert looked(bench, replace(look, layer="layer3.0")).pass_ms == 0
+
+
 class Counting(nn.Module):
     """A net of no known family that writes a buffer with every pass."""
 

@@ -358,7 +358,7 @@ class InspectView(InspectPanels):
     def _show(self, looked: Looked) -> None:
         if self.card is None or looked.card_id != self.card.id:
             return
-        self.looked = looked
+        self.looked = replace(looked, coloured=None)  # the grid keeps the pictures, until it makes others
         self.center.grid.set_busy(False)
         activation = looked.activation
         if activation is not None:
@@ -369,11 +369,11 @@ class InspectView(InspectPanels):
         self._after.start()
 
     def _show_rest(self) -> None:
+        self.center.show_scale()
         looked = self.looked
         if looked is None or self.card is None or looked.card_id != self.card.id:
             return
         self._show_selection()
-        self.center.show_scale()
         if looked.parts is not None:
             self.center.microscope.set_parts(looked.parts)
         if looked.energies:

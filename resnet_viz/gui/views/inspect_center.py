@@ -74,7 +74,7 @@ class InspectCenter(QWidget):
         self.save_button.clicked.connect(self.save_requested)
         self.python_button = QPushButton()
         self.python_button.clicked.connect(self.python_requested)
-        self.grid.options_changed.connect(lambda _options: self._show_scale())
+        self.grid.options_changed.connect(lambda _options: self.show_scale())
         self._group = QButtonGroup(self)
         self._modes: dict[str, QPushButton] = {}
         for mode in MODES:
@@ -196,12 +196,6 @@ class InspectCenter(QWidget):
         self.grid.paint_now()  # the maps are what the click was for: all else that has changed would be painted first
 
     def show_scale(self) -> None:
-        """Show what belongs to the maps: their scale, and buttons that save them."""
-        for button in (self.save_button, self.python_button):
-            button.setEnabled(self.grid.activation() is not None)
-        self._show_scale()
-
-    def _show_scale(self) -> None:
         """Draw the scale of the grid, and say what it spans."""
         stats, options = self.grid.stats(), self.grid.options()
         if stats is None or self.grid.activation() is None:
