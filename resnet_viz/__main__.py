@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from resnet_viz.cli.commands import Command
 from resnet_viz.cli.main import Parser, run
 from resnet_viz.cli.options import add_model_options, model_request
-from resnet_viz.core.errors import UserError
+from resnet_viz.core.errors import OutputError, UserError
+from resnet_viz.core.paths import exists
 
 
 def main() -> int:
@@ -65,11 +67,16 @@ def _screenshot_arguments(parser: argparse.ArgumentParser) -> None:
 def _screenshot(arguments: argparse.Namespace) -> int:
     from resnet_viz.gui.app import Start, render_screenshot
 
-    width, _, height = arguments.size.partition("x")
-    if not (width.isdigit() and height.isdigit() and 320 <= int(width) <= 8000 and 240 <= int(height) <= 8000):
+    size = re.fullmatch("([0-9]{1,5})x([0-9]{1,5})", arguments.size)
+    width, height = (int(side) for side in size.groups()) if size else (0, 0)
+    if not (320 <= width <= 8000 and 240 <= height <= 8000):
         raise UserError(f"--size {arguments.size} is no window. Write it as 1440x900.")
+    if arguments.channel is not None and arguments.channel < 0:
+        raise UserError(f"--channel {arguments.channel} is no channel. Give a number from 0 up.")
+    if Path(arguments.out).suffix.lower() != ".png":
+        raise OutputError(f"{Path(arguments.out).name} does not say PNG, the one kind that is written. End it in .png.")
     for path in (arguments.image, arguments.folder):
-        if path and not Path(path).exists():
+        if path and not exists(Path(path)):
             raise UserError(f"{path} does not exist. Check the path.")
     model = model_request(arguments) if arguments.model or arguments.factory else None
     start = Start(model, arguments.image, arguments.layer, arguments.folder)
@@ -77,7 +84,7 @@ def _screenshot(arguments: argparse.Namespace) -> int:
         start,
         arguments.out,
         workspace=arguments.workspace,
-        size=(int(width), int(height)),
+        size=(width, height),
         scheme=arguments.scheme,
         mode=arguments.mode,
         channel=arguments.channel,

@@ -23,7 +23,8 @@ class Observation:
         activations: by the name they were asked for.
         energies: mean absolute output by layer name.
         parts: the residual block taken apart, None if none was asked for or it has no skip.
-        logits: float32 (classes,), None if the pass ended early.
+        logits: float32 (classes,), None if the pass ended early or the net is no classifier: what it
+            returns are maps, one answer for each pixel.
     """
 
     activations: dict[str, Activation]
@@ -102,7 +103,8 @@ def observe(
         value = first_tensor(out)
         if value is None or value.ndim < 2:
             raise UserError("The net returns no (N, classes) tensor. Choose a classifier.")
-        logits = value[0].float().reshape(-1).cpu().numpy()
+        if all(side == 1 for side in value.shape[2:]):  # a 1x1 convolution as the head leaves (1, classes, 1, 1)
+            logits = value[0].float().reshape(-1).cpu().numpy()
     maps: dict[int, F32] = {}  # a block's output is its last layer's: one tensor, copied once
     activations: dict[str, Activation] = {}
     for name in layers:

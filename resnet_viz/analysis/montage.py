@@ -85,6 +85,11 @@ def layer_range(stats: ChannelStats) -> tuple[float, float]:
     return (float(low.min()), float(high.max())) if len(low) and len(high) else (0.0, 0.0)
 
 
+def holds_nan(stats: ChannelStats) -> bool:
+    """Return whether any value of the layer is no number, which is drawn in magenta."""
+    return bool(np.isnan(stats.min).any())  # the least of values one of which is NaN is NaN
+
+
 def ranges(stats: ChannelStats, options: GridOptions) -> tuple[F32, F32]:
     """Return each channel's scale, two arrays (C,).
 
@@ -166,8 +171,11 @@ def fit(count: int, map_w: int, map_h: int, width: int, height: int, gap: int, l
         if across < least:
             break
     zoom = min(max(best, least / map_w), max(MAX_CELL_PX / map_w, 1.0))
+    if zoom < 4:
+        return zoom
     # whole multiples keep pixels square and equal; between them a small map would look uneven
-    return math.floor(zoom) if zoom >= 4 else zoom
+    whole = math.floor(zoom)
+    return whole if whole * map_w >= least else math.ceil(zoom)
 
 
 def arrange(count: int, map_w: int, map_h: int, width: int, zoom: float, gap: int) -> GridLayout:
@@ -254,6 +262,7 @@ def montage(
     columns: int | None = None,
     gap: int = 2,
     background: int = 0xFF3C3F46,
+    pinned: frozenset[int] = frozenset(),
 ) -> Montage:
     """Draw all channels at full resolution: every value at least one pixel.
 
@@ -265,22 +274,29 @@ def montage(
         columns: None for a picture about as wide as high.
         gap: pixels between cells.
         background: colour of the gaps.
+        pinned: channels that come first where the options say so.
     """
     count, height, width = maps.shape
     zoom = zoom or max(1, round(64 / width))
     columns = columns or max(1, math.ceil(math.sqrt(count * height / width)))
     layout = GridLayout(count, min(columns, count), width * zoom, height * zoom, gap)
-    shown = order(stats, options)
+    shown = order(stats, options, pinned)
     words = draw(colour(maps, stats, options), shown, layout, range(layout.rows), background)
-    image = np.stack([(words >> shift) & 0xFF for shift in (16, 8, 0)], axis=-1).astype(np.uint8)
+    image = words.astype("<u4", copy=False).view(np.uint8).reshape(*words.shape, 4)[..., 2::-1]  # blue lies first
     low, high = ranges(stats, options)
-    return Montage(image, shown, layout, low, high)
+    return Montage(np.ascontiguousarray(image), shown, layout, low, high)
 
 
 def with_percentiles(maps: F32, options: GridOptions, low: float = 1.0, high: float = 99.0) -> GridOptions:
-    """Return options with a fixed scale between two percentiles of all finite values."""
+    """Return options with a fixed scale between two percentiles of all finite values.
+
+    Where nearly all values are one and the same, as zero after a sparse ReLU, the scale spans all values
+    instead: between two equal ends there is no colour to tell.
+    """
     finite = maps[np.isfinite(maps)]
     if not len(finite):
         return options
     ends = np.percentile(finite, [low, high])
+    if ends[0] == ends[1]:
+        ends = np.array([finite.min(), finite.max()])
     return replace(options, normalize="fixed", fixed=(float(ends[0]), float(ends[1])))

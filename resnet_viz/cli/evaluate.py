@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_viz.core.errors import DataError, UserError
+from resnet_viz.core.paths import named_path
 
 from .commands import Command, commands
-from .options import add_json, add_model, model_request
-from .output import bar, print_json
+from .opening import open_and_say, refuse_unsound
+from .options import add_json, add_model, data_there, model_request
+from .output import bar, print_json, printable
 
 if TYPE_CHECKING:
     from resnet_viz.core.types import Evaluation
@@ -35,6 +37,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    data_there(arguments.data)
     if arguments.all_epochs:
         return _all_epochs(arguments)
     run = _own_data(arguments)
@@ -48,6 +51,8 @@ def _run(arguments: argparse.Namespace) -> int:
             meter.update(round(100 * share) - meter.n)
 
         title, result = _measure_run(run, arguments, progress) if run else _measure(arguments, progress)
+    for name in result.skipped:
+        print(f"skipped, not readable: {name}", file=sys.stderr)
     if arguments.json:
         print_json(
             {
@@ -64,8 +69,6 @@ def _run(arguments: argparse.Namespace) -> int:
     for name, share in result.per_class.items():
         if share is not None:
             print(f"  {name:{widest}}  {bar(share)}  {100 * share:5.1f} %")
-    for name in result.skipped:
-        print(f"  skipped, not readable: {name}", file=sys.stderr)
     return 0
 
 
@@ -84,22 +87,33 @@ def _own_data(arguments: argparse.Namespace) -> Path | None:
     if not (run / layout.CONFIG).is_file():
         return None
     own = TrainConfig.read(run / layout.CONFIG).data
-    same = not arguments.data or Path(arguments.data).expanduser().absolute() == Path(own).absolute()
+    same = not arguments.data or named_path(arguments.data).absolute() == Path(own).absolute()
     return run if same else None
 
 
 def _measure_run(run: Path, arguments: argparse.Namespace, progress: Callable[[float], None]) -> tuple[str, Evaluation]:
     from resnet_viz.session.results import evaluate_run, read_card
+    from resnet_viz.training import layout
 
+    refuse_unsound(_warnings(run, run / layout.WEIGHTS))
     return str(read_card(run).get("title", run.name)), evaluate_run(run, split=arguments.split, progress=progress)
+
+
+def _warnings(run: Path, weights: Path) -> tuple[str, ...]:
+    """Return what the recogniser says of a run's weights."""
+    from resnet_viz.models.checkpoint import load_checkpoint
+    from resnet_viz.training import layout
+    from resnet_viz.training.config import TrainConfig
+
+    _, found = load_checkpoint(weights, TrainConfig.read(run / layout.CONFIG).model)
+    return found.warnings
 
 
 def _measure(arguments: argparse.Namespace, progress: Callable[[float], None]) -> tuple[str, Evaluation]:
     from resnet_viz.analysis.evaluation import evaluate
     from resnet_viz.data.datasets import align, load
-    from resnet_viz.session.loading import open_model
 
-    net, card = open_model(model_request(arguments))
+    net, card = open_and_say(model_request(arguments))
     data = load(arguments.data, arguments.split, size=card.input_size, kind=card.fit, channels=card.in_channels)
     try:
         data = align(data, card.classes)
@@ -126,12 +140,14 @@ def _all_epochs(arguments: argparse.Namespace) -> int:
         raise UserError(f"{run} kept no epochs. Train with --keep-epochs, then its accuracy can be followed.")
     rows = []
     for epoch, path in tqdm(kept, unit="epoch", disable=not sys.stderr.isatty(), leave=False):
+        for sentence in _warnings(run, path):
+            tqdm.write(f"epoch {epoch}: {sentence}", file=sys.stderr)
         found = evaluate_run(run, path, split=arguments.split, data=arguments.data)
         rows.append({"epoch": epoch, "accuracy": found.accuracy, "n": found.n})
         if not arguments.json:
             print(f"epoch {epoch:4d}  {bar(found.accuracy)}  {100 * found.accuracy:6.2f} %", flush=True)
     if arguments.out:
-        _draw(rows, run.name, Path(arguments.out))
+        _draw(rows, printable(run.name), Path(arguments.out))
     if arguments.json:
         print_json(rows)
     return 0

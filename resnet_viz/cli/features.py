@@ -9,8 +9,9 @@ from resnet_viz.analysis.colormap import colormaps
 from resnet_viz.analysis.montage import SCALES, SORTS, GridOptions
 
 from .commands import Command, commands
+from .opening import open_and_say
 from .options import add_json, add_model, model_request
-from .output import finite, print_json
+from .output import finite, print_json, printable
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +37,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from resnet_viz.data.batches import normalise
     from resnet_viz.data.images import load_image
     from resnet_viz.data.transforms import prepare
-    from resnet_viz.session.loading import open_model
 
     image = load_image(arguments.image)
-    net, card = open_model(model_request(arguments))
+    net, card = open_and_say(model_request(arguments))
     card.layer(arguments.layer)
     view = prepare(image, Fit(), size=card.input_size, kind=card.fit, channels=card.in_channels)  # (S, S, C)
     x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], card.normalization)
@@ -49,7 +49,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         options = GridOptions(sort=arguments.sort, normalize=arguments.scale, colormap=arguments.colors)
         provenance = {"model": card.title, "found": card.found, "image": image.source, "layer": arguments.layer}
-        write_activation(Path(arguments.out), activation, stats, options, provenance)
+        told = {key: printable(value) for key, value in provenance.items()}
+        write_activation(Path(arguments.out), activation, stats, options, told)
     shape = list(activation.maps.shape)
     if arguments.json:
         print_json(

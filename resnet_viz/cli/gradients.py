@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from resnet_viz.core.errors import OutputError, UserError
 
 from .commands import Command, commands
-from .options import add_json, add_model_options, model_request
-from .output import bar, print_json, print_table
+from .opening import said_of
+from .options import MAX_SEED, add_json, add_model_options, data_there, model_request
+from .output import bar, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from resnet_viz.core.gradient_types import FlowBand
@@ -73,8 +74,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.seeds <= MAX_SEEDS:
         raise UserError(f"--seeds {arguments.seeds} makes no measurement. Give a number from 1 to {MAX_SEEDS}.")
-    if arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed} is no seed. Give a number from 0 up.")
+    if not 0 <= arguments.seed <= MAX_SEED - arguments.seeds + 1:
+        raise UserError(f"--seed {arguments.seed} is no seed. Give a number from 0 to 2^64 - {arguments.seeds}.")
+    data_there(arguments.data)
     if arguments.init_std is not None and arguments.init != "normal":
         raise UserError("--init-std belongs to --init normal. Give both.")
     out = Path(arguments.out) if arguments.out else None
@@ -113,13 +115,13 @@ def _measure(arguments: argparse.Namespace, *, details: bool) -> tuple[list[_Mea
             for request in requests:
                 net, card = open_model(request)
                 batch = fit_batch(pictures, card)
-                said |= {*card.warnings, *([batch.note] if batch.note else [])}
+                said |= {*said_of(net, card, guess=not arguments.noise), *([batch.note] if batch.note else [])}
                 flows.append(
                     gradient_flow(
                         net,
                         batch.images,
                         batch.labels,
-                        title=name or card.title,
+                        title=printable(name or card.title),
                         train_mode=not arguments.eval_mode,
                         weights=arguments.weights,
                         details=details,

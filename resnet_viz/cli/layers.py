@@ -7,6 +7,7 @@ import argparse
 from resnet_viz.core.types import LayerInfo
 
 from .commands import Command, commands
+from .opening import open_and_say
 from .options import add_json, add_model, model_request
 from .output import print_json, print_table
 
@@ -22,9 +23,7 @@ def _field(layer: LayerInfo) -> list[int] | None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from resnet_viz.session.loading import open_model
-
-    _, card = open_model(model_request(arguments))
+    _, card = open_and_say(model_request(arguments), answers=False)
     if arguments.json:
         print_json(
             [

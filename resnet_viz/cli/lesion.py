@@ -10,8 +10,9 @@ from resnet_viz.core.errors import DataError, OutputError, UserError
 from resnet_viz.core.lesion_types import LesionKind, LesionStudy, RandomLesion
 
 from .commands import Command, commands
-from .options import add_json, add_model, model_request
-from .output import bar, finite, print_json, print_table
+from .opening import open_and_say
+from .options import add_json, add_model, data_there, model_request
+from .output import bar, finite, print_json, print_table, printable
 
 PICTURES = 2000
 ENDINGS = (".png", ".svg", ".pdf", ".csv")
@@ -49,11 +50,12 @@ def _run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else None
     if out is not None and out.suffix.lower() not in ENDINGS:
         raise OutputError(f"'{out.name}' has no ending that can be written. Use one of {', '.join(ENDINGS)}.")
+    data_there(arguments.data)
     result, title, plain = _measure(arguments)
     if out is not None:
         from resnet_viz.analysis.lesion_export import write_lesion
 
-        write_lesion(out, result, title, plain=plain)
+        write_lesion(out, result, printable(title), plain=plain)
     if arguments.json:
         print_json(_record(result))
     else:
@@ -68,9 +70,8 @@ def _measure(arguments: argparse.Namespace) -> tuple[LesionStudy | RandomLesion,
     from resnet_viz.analysis.lesion import delete_at_random, final, lesion_blocks, lesion_each, pick_evenly
     from resnet_viz.data.datasets import align, load
     from resnet_viz.hooks.intervene import has_skip
-    from resnet_viz.session.loading import open_model
 
-    net, card = open_model(model_request(arguments))
+    net, card = open_and_say(model_request(arguments))
     kind: LesionKind = "cut" if arguments.cut else "delete"
     blocks = lesion_blocks(net, (card.in_channels, card.input_size, card.input_size), kind)
     data = load(arguments.data, arguments.split, size=card.input_size, kind=card.fit, channels=card.in_channels)

@@ -21,6 +21,7 @@ from . import (  # noqa: F401 - each registers its command
     train,
 )
 from .commands import Command, commands
+from .streams import give_up_stdout, of_stdout, steady
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -32,6 +33,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise the message as a sentence with a next step."""
         raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse as usual; MODEL may be left out beside ``--factory``, where argparse would take IMAGE for it."""
+        words = None if args is None else list(args)
+        try:
+            return super().parse_known_args(words, namespace)
+        except UserError as error:
+            given = any(word.partition("=")[0] == "--factory" for word in words or ())
+            if not given or not any(action.dest == "model" and action.required for action in self._actions):
+                raise
+            try:
+                return super().parse_known_args(["", *(words or ())], namespace)
+            except UserError:
+                raise error from None
 
 
 def make_parser(extra: Sequence[Command] = ()) -> argparse.ArgumentParser:
@@ -69,6 +86,7 @@ def run(
     Returns:
         0 done, 2 bad input (one line on stderr), 130 interrupted.
     """
+    steady()
     names = {*commands.ids(), *(command.name for command in extra)}
     try:
         options = bool(argv) and argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")
@@ -90,9 +108,14 @@ def run(
     except (KeyboardInterrupt, Cancelled):
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader has seen enough (`| head`); stdout is closed so that exiting stays quiet
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()  # the reader has seen enough (`| head`)
         return 0
+    except OSError as error:
+        if not of_stdout(error):
+            raise
+        give_up_stdout()
+        print(f"resnet-viz: The output cannot be written ({error.strerror}). Send it elsewhere.", file=sys.stderr)
+        return BAD_INPUT
 
 
 def _is_model(name: str) -> bool:

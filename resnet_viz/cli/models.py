@@ -15,7 +15,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return one record per model: trained ones first, then architectures."""
+    """Return one record per model: trained ones first, then architectures; what is not known or not sound is None."""
     import torch
 
     from resnet_viz.models import models
@@ -23,19 +23,21 @@ def rows() -> list[dict[str, Any]]:
 
     found: list[dict[str, Any]] = []
     for model_id, card in trained_models():
-        arch = str(card.get("arch", ""))
+        arch, title, dataset = (_text(card.get(key)) for key in ("arch", "title", "dataset"))
         spec = models.get(arch) if arch in models else None
+        names, params, error = card.get("classes"), card.get("params"), card.get("test_error")
         found.append(
             {
                 "id": model_id,
-                "title": card.get("title", model_id),
+                "title": title or model_id,
                 "family": spec.family if spec else "unknown",
                 "depth": spec.depth if spec else None,
-                "params": card.get("params"),
+                "params": params if isinstance(params, int) and params >= 0 else None,
                 "input": trained_size(card) or (spec.input_size if spec else None),
-                "classes": len(card.get("classes", ())),
-                "dataset": card.get("dataset"),
-                "test_error": card.get("test_error"),
+                "classes": len(names) if isinstance(names, (list, tuple)) else None,
+                "dataset": dataset or None,
+                # a comparison is False for NaN
+                "test_error": error if isinstance(error, float | int) and 0 <= error <= 1 else None,
             }
         )
     for spec in models:
@@ -57,6 +59,11 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
+def _text(value: object) -> str:
+    """Return one line of text, empty if it is something else: a card in the user's folder may say anything."""
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
 def _run(arguments: argparse.Namespace) -> int:
     found = rows()
     if arguments.json:
@@ -67,10 +74,14 @@ def _run(arguments: argparse.Namespace) -> int:
         error = "" if row["test_error"] is None else f"{100 * row['test_error']:.2f} %"
         params = "" if row["params"] is None else f"{row['params']:,}"
         table.append(
-            (row["id"], row["title"], params, f"{row['input']}", f"{row['classes']}", row["dataset"] or "", error)
+            (row["id"], row["title"], params, _count(row["input"]), _count(row["classes"]), row["dataset"] or "", error)
         )
     print_table(table, right=(2, 3, 4, 6))
     return 0
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 commands.add(

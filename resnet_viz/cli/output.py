@@ -10,8 +10,20 @@ BAR_CHARS = 24
 
 
 def print_json(value: object) -> None:
-    """Print JSON; NaN and infinity must have been turned into null before."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+    """Print JSON; NaN and infinity must have been turned into null before.
+
+    In UTF-8, or where stdout has another encoding, or a file's name is no text, in ASCII with escapes.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    encoding = str(getattr(sys.stdout, "encoding", None) or "utf-8")
+    if encoding.lower().replace("-", "").replace("_", "") != "utf8" or printable(text) != text:
+        text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=2)
+    sys.stdout.write(text + "\n")
+
+
+def printable(text: str) -> str:
+    r"""Return text that can be written as UTF-8: a byte of a file's name that is no text becomes ``\udcff``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def finite(value: float) -> float | None:
@@ -33,4 +45,14 @@ def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Non
 def bar(share: float) -> str:
     """Return a bar of text for a share 0-1."""
     full = round(BAR_CHARS * min(1.0, max(0.0, share)))
-    return "█" * full + "·" * (BAR_CHARS - full)
+    done, left = "█·" if _has("█·") else "#."
+    return done * full + left * (BAR_CHARS - full)
+
+
+def _has(letters: str) -> bool:
+    """Return whether stdout's encoding has these letters."""
+    try:
+        letters.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

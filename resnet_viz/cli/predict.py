@@ -7,6 +7,7 @@ import argparse
 from resnet_viz.core.errors import UserError
 
 from .commands import Command, commands
+from .opening import open_and_say
 from .options import add_json, add_model, model_request
 from .output import bar, finite, print_json
 
@@ -28,20 +29,20 @@ def _run(arguments: argparse.Namespace) -> int:
     from resnet_viz.data.batches import normalise
     from resnet_viz.data.images import load_image
     from resnet_viz.data.transforms import prepare
-    from resnet_viz.session.loading import open_model
 
     if arguments.top < 1:
         raise UserError(f"--top {arguments.top} lists nothing. Give a number from 1 up.")
-    images = [load_image(path) for path in arguments.image]
-    net, card = open_model(model_request(arguments))
+    model, paths = _told_apart(arguments)
+    net, card = open_and_say(model_request(argparse.Namespace(**{**vars(arguments), "model": model})))
     results = []
-    for path, image in zip(arguments.image, images, strict=True):
+    for path in paths:  # one decoded picture at a time: each may have 150 MB
         view = prepare(
-            image, Fit(arguments.fit), size=card.input_size, kind=card.fit, channels=card.in_channels
+            load_image(path), Fit(arguments.fit), size=card.input_size, kind=card.fit, channels=card.in_channels
         )  # (S, S, C)
         x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], card.normalization)
         logits = observe(net, x).logits
-        assert logits is not None
+        if logits is None:
+            raise UserError("The net returns no (N, classes) tensor. Choose a classifier.")
         results.append((path, prediction(logits, card.classes, arguments.top)))
     if arguments.json:
         print_json(
@@ -61,9 +62,16 @@ def _run(arguments: argparse.Namespace) -> int:
         widest = max(len(score.label) for score in answer.top)
         for score in answer.top:
             print(f"  {score.label:{widest}}  {bar(score.prob)}  {100 * score.prob:5.1f} %")
-    if not card.normalization_known:
-        print(f"  mean/std: {card.normalization.title}, a guess; the file does not say. Set it with --normalize.")
     return 0
+
+
+def _told_apart(arguments: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return MODEL and the pictures: beside ``--factory`` the first name may be a picture already."""
+    from resnet_viz.data.images import SUFFIXES
+
+    if arguments.factory and arguments.model.lower().endswith(SUFFIXES):
+        return "", [arguments.model, *arguments.image]
+    return arguments.model, arguments.image
 
 
 commands.add(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_viz.core.errors import UserError
+from resnet_viz.core.paths import exists, named_path
 from resnet_viz.training.config import OPTIMIZERS, PARTS, SCHEDULES, TrainConfig
 from resnet_viz.training.recipes import recipes
 
@@ -173,13 +174,13 @@ def _new(arguments: argparse.Namespace, run: Path) -> TrainConfig:
     for name in ("model", "data", "out"):
         if not getattr(arguments, name) and not (name == "out" and arguments.estimate):
             raise UserError(f"--{name} is missing. Give --model, --data and --out, or --resume RUN.")
-    if not arguments.estimate and (run / layout.CONFIG).exists():
+    if not arguments.estimate and exists(run / layout.CONFIG):
         raise UserError(f"{run} already holds a run. Go on with --resume {run}, or choose another folder.")
     given = _options(arguments)
     if recipes.get(arguments.recipe).needs_start and "start_from" not in given:
         raise UserError(f"The recipe {arguments.recipe} starts from trained weights. Give --start-from.")
     if start := str(given.get("start_from", "")):
-        named = any((folder / start).exists() for folder in (trained_dir(), runs_dir()))
+        named = any(exists(folder / start) for folder in (trained_dir(), runs_dir()))
         given["start_from"] = start if named else _lasting(start)
     data = arguments.data if plain(arguments.data) in known_sets else _lasting(arguments.data)
     return from_recipe(arguments.recipe, arguments.model, data, **given)
@@ -187,8 +188,8 @@ def _new(arguments: argparse.Namespace, run: Path) -> TrainConfig:
 
 def _lasting(path: str) -> str:
     """Return a path that still leads there when the run is resumed from another folder."""
-    there = Path(path).expanduser()
-    return str(there.absolute()) if there.exists() else path
+    there = named_path(path)
+    return str(there.absolute()) if exists(there) else path
 
 
 def _estimate(config: TrainConfig, as_json: bool) -> int:

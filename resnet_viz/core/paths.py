@@ -10,9 +10,11 @@ from pathlib import Path
 
 import platformdirs
 
-from .errors import OutputError
+from .errors import OutputError, UserError
 
 APP = "resnet-viz"
+MAX_SHOWN = 200
+"""Letters of a path that a message shows."""
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -48,6 +50,40 @@ def runs_dir() -> Path:
     """Return the folder in which the user's training runs lie, one folder each."""
     home = os.environ.get("RESNET_VIZ_HOME")
     return Path(home) / "runs" if home else Path(platformdirs.user_data_dir(APP, False)) / "runs"
+
+
+def named_path(text: str) -> Path:
+    """Return the path that a person wrote; ``~`` and ``~name`` are home folders.
+
+    Raises:
+        UserError: if there is no such user, or nobody knows where home is.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        name = Path(text).parts[0]
+        raise UserError(f"{name} in {_short(text)} is no home folder. Write the path out.") from error
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is a file or folder; in no Python version is what cannot be looked at taken for absent.
+
+    Raises:
+        UserError: if that cannot be told: the name is too long, or a folder above may not be entered.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{_short(str(path))} cannot be looked at ({reason}). Check the path.") from error
+    return True
+
+
+def _short(text: str) -> str:
+    """Return a name that a message has room for, cut in the middle."""
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN // 2]}...{text[-MAX_SHOWN // 2 :]}"
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,6 +42,21 @@ class CropBox:
     height: float
 
 
+@dataclass(frozen=True, slots=True)
+class PictureOrigin:
+    """Where a picture of a data set is found again: what ``data.browse`` and its ``item`` take.
+
+    Attributes:
+        data: the data set's folder or file, absolute; its id where the program draws it.
+        split: the part that was asked for.
+        index: its place in the row.
+    """
+
+    data: str
+    split: str
+    index: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageInput:
     """A decoded picture.
@@ -52,6 +67,7 @@ class ImageInput:
         note: what was done to it that a person should know ("frame 1 of 12"), or empty.
         path: absolute path, None where there is no file.
         label: true class where it is known, else None.
+        origin: its place in a data set, None where there is none or ``path`` says it all.
     """
 
     pixels: U8
@@ -59,6 +75,7 @@ class ImageInput:
     note: str = ""
     path: str | None = None
     label: str | None = None
+    origin: PictureOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +199,9 @@ class ModelCard:
         layers: all layers in forward order.
         blocks: all blocks from input to output.
         source: path of the file or folder, empty for untrained nets.
-        extra: everything else the run's card.json holds.
+        extra: everything else the run's card.json holds, which may come from anywhere.
+        opened: fields of the request that opens this very net again, from any folder; those at
+            their default and the normalisation left out. Only the program writes it.
     """
 
     id: str
@@ -205,6 +224,7 @@ class ModelCard:
     blocks: tuple[BlockInfo, ...]
     source: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    opened: Mapping[str, object] = field(default_factory=dict)
 
     def layer(self, name: str) -> LayerInfo:
         """Return the layer called ``name``.

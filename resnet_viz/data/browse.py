@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from resnet_viz.core.errors import DataError, PictureError
 from resnet_viz.core.token import NEVER, CancelToken
-from resnet_viz.core.types import I64, U8, ImageInput
+from resnet_viz.core.types import I64, U8, ImageInput, PictureOrigin
 
 from . import layouts
 from .csv_set import open_beside
@@ -26,8 +27,9 @@ class BrowsedSet:
         folder: where it was found.
     """
 
-    def __init__(self, source: layouts.Source, folder: Path) -> None:
+    def __init__(self, source: layouts.Source, folder: Path, data: str, split: str) -> None:
         self._source = source
+        self._data, self._split = data, split  # what opens the same row again
         self.folder = folder
         self.classes = source.classes
         self.title = f"{source.title} · {source.part}" if source.part else source.title
@@ -40,13 +42,16 @@ class BrowsedSet:
         return len(self._order)
 
     def item(self, index: int) -> ImageInput:
-        """Return one picture with its label.
+        """Return one picture with its label, and its path or else its origin.
 
         Raises:
             PictureError: if this picture cannot be read; the others still can.
             IndexError: if there is no such picture.
         """
-        return self._source.item(self._at(index))
+        image = self._source.item(self._at(index))
+        if image.path is not None:
+            return image
+        return replace(image, origin=PictureOrigin(self._data, self._split, int(index)))
 
     def thumbnail(self, index: int, side: int = 96) -> U8:
         """Return one picture, uint8 (H, W, 3), its longer side at most ``side``; raises like :meth:`item`."""
@@ -90,8 +95,16 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
         DataError: if there is nothing to browse.
     """
     folder, known = locate(data)
+    is_drawn = bool(known) and known_sets.get(known).drawn is not None
+    # a name is looked for in many places, some of them relative: the folder stays the same
+    again = known if is_drawn else str(folder.absolute())
     if folder.is_file() and folder.suffix.lower() in SUFFIXES:
-        return BrowsedSet(_plain(folder.parent), folder.parent)
+        folder = folder.parent
+        return BrowsedSet(_plain(folder), folder, again, split)
+    return BrowsedSet(_find(folder, known, split, token), folder, again, split)
+
+
+def _find(folder: Path, known: str, split: str, token: CancelToken) -> layouts.Source:
     other = "train" if split == "test" else "test"
     for part in (split, other):
         try:
@@ -104,20 +117,20 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
             found = _table(folder, part, token) or found
         if found is not None and len(found.labels):
             found.title = known_sets.get(known).title if known else found.title
-            return BrowsedSet(found, folder)
+            return found
     if not folder.is_dir():
         raise DataError(f"{folder.name} is neither a folder nor a picture. Choose a folder of pictures.")
     sheets = layouts.open_sheets(folder)
     if sheets is not None:
-        return BrowsedSet(sheets, folder)
+        return sheets
     try:
         # before class folders: a folder of photographs often has other folders in it
-        return BrowsedSet(_plain(folder), folder)
+        return _plain(folder)
     except PictureError as error:
         classes = layouts.open_classes(folder, token, empty=False)
         if classes is None:
             raise DataError(str(error)) from error
-        return BrowsedSet(classes, folder)
+        return classes
 
 
 def _table(folder: Path, part: str, token: CancelToken) -> layouts.Source | None:

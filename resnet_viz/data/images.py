@@ -11,13 +11,15 @@ import io
 import os
 import re
 import stat
+import struct
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, JpegImagePlugin
+from PIL import GifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from resnet_viz.core.errors import PictureError
 from resnet_viz.core.types import U8, ImageInput
@@ -34,6 +36,12 @@ MAX_SIDE_PX = 32_767
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif")
 """Endings by which a folder's pictures are found, lower case; files are told apart by contents."""
 
+MAX_FRAMES = 100
+"""Frames that are counted for the note; only the first one is shown."""
+
+MAX_CHUNKS = 100_000
+"""Parts of a PNG file; 50 megapixels of 16-bit colour that do not compress make 37,000."""
+
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,7 +51,10 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION = 0x0112  # EXIF tag
+_ORIENTATION, _PHOTOMETRIC = 0x0112, 0x0106  # EXIF and TIFF tags
+_PNG = b"\x89PNG\r\n\x1a\n"
+_UNREAD = ("unknown pixel mode", "unknown data organization")
+"""What Pillow says of an intact TIFF whose pixels it has no reader for."""
 
 
 def load_image(path: str | os.PathLike[str]) -> ImageInput:
@@ -193,6 +204,11 @@ def _open_header(stream: IO[bytes], source: str) -> ImageFile.ImageFile:
     opener = opener_for(head)
     if opener is None:
         raise PictureError(foreign(head, source))
+    if head.startswith(_PNG):
+        width, height = struct.unpack(">II", head[16:24].ljust(8, b"?"))
+        if not (width and height) and head[12:16] == b"IHDR":  # Pillow would call it no PNG
+            _check_size(width, height, source)
+        _check_chunks(stream, source)
     try:
         with warnings.catch_warnings():
             # a damaged tag is no reason to warn on stderr: either the pixels are there or an error follows
@@ -200,9 +216,27 @@ def _open_header(stream: IO[bytes], source: str) -> ImageFile.ImageFile:
             image = opener(stream)
             size = image.size
     except Exception as error:
+        if str(error) in _UNREAD:
+            raise PictureError(
+                f"{source} holds pixels of a kind that cannot be read, as colours in float values are. "
+                "Save it with 8 or 16 bits per colour and open that."
+            ) from error
         raise _damaged(source) from error
     _check_size(*size, source)
     return image
+
+
+def _check_chunks(stream: IO[bytes], source: str) -> None:
+    """Refuse a PNG of millions of tiny parts, each of which Pillow would look at for microseconds."""
+    stream.seek(len(_PNG))
+    for _ in range(MAX_CHUNKS):
+        head = stream.read(8)
+        if len(head) < 8:
+            break
+        stream.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    else:
+        raise PictureError(f"{source} is cut into more than {MAX_CHUNKS:,} parts. Save it anew and open that.")
+    stream.seek(0)
 
 
 def _check_size(width: int, height: int, source: str) -> None:
@@ -225,9 +259,12 @@ def _decode(image: ImageFile.ImageFile, source: str) -> tuple[U8, str]:
             warnings.filterwarnings("ignore", module="PIL")
             notes = [_frame_note(image)]
             mark_depth(image)
+            _scale_key(image)
             with quiet(image):
                 image.load()
             pixels, tone = to_rgb(image)
+            if _white_is_zero(image):
+                np.subtract(255, pixels, out=pixels)  # exact: no 16-bit value lies halfway between two bytes
             turn = _UPRIGHT.get(_orientation(image))
     except Exception as error:  # decoders raise anything from struct.error to MemoryError on damaged bytes
         raise _damaged(source) from error
@@ -237,14 +274,94 @@ def _decode(image: ImageFile.ImageFile, source: str) -> tuple[U8, str]:
     return np.ascontiguousarray(pixels), ", ".join(note for note in notes if note)
 
 
+def _scale_key(image: ImageFile.ImageFile) -> None:
+    """Bring a grey PNG's transparent value of 1, 2 or 4 bits to the 8 bits that its pixels get."""
+    key = image.info.get("transparency")
+    if isinstance(image, PngImagePlugin.PngImageFile) and isinstance(key, int) and image.tile:
+        raw = image.tile[0].args
+        step = {"1": 255, "L;2": 85, "L;4": 17}.get(raw) if isinstance(raw, str) else None
+        if step is not None:
+            image.info["transparency"] = key % (255 // step + 1) * step  # only the lowest bits count
+
+
+def _white_is_zero(image: ImageFile.ImageFile) -> bool:
+    """Whether a TIFF's whole numbers run from white to black; Pillow turns those of up to 8 bits itself."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.mode.startswith("I"):
+        return False
+    return bool(image.tag_v2.get(_PHOTOMETRIC) == 0)
+
+
 def _frame_note(image: ImageFile.ImageFile) -> str:
     """Return "frame 1 of n" where there are more; counting may fail behind an intact first frame."""
     try:
-        count = int(getattr(image, "n_frames", 1))
+        count = _frames(image)
     except Exception:
-        image.seek(0)
         return "first frame"
+    if count > MAX_FRAMES:
+        return f"frame 1 of more than {MAX_FRAMES}"
     return f"frame 1 of {count}" if count > 1 else ""
+
+
+def _frames(image: ImageFile.ImageFile) -> int:
+    """Count frames, at most one beyond :data:`MAX_FRAMES`.
+
+    Pillow's ``n_frames`` reads a whole TIFF or GIF for it, minutes if it was made for that.
+    """
+    stream = image.fp
+    if stream is None or not isinstance(image, TiffImagePlugin.TiffImageFile | GifImagePlugin.GifImageFile):
+        return int(getattr(image, "n_frames", 1))  # stands in the header
+    here = stream.tell()
+    try:
+        stream.seek(0)
+        return _tiff_pages(stream) if isinstance(image, TiffImagePlugin.TiffImageFile) else _gif_frames(stream)
+    finally:
+        with suppress(OSError, ValueError):
+            stream.seek(here)
+
+
+def _tiff_pages(stream: IO[bytes]) -> int:
+    """Follow the chain of directories, each of which ends with the place of the next."""
+    head = stream.read(16)
+    order, big = "<" if head[:2] == b"II" else ">", b"+" in head[2:4]
+    # how many entries, bytes of an entry, where the next directory lies (TIFF 6.0, sec. 2; BigTIFF)
+    count_of, entry, next_of = (f"{order}Q", 20, f"{order}Q") if big else (f"{order}H", 12, f"{order}L")
+    (place,) = struct.unpack_from(next_of, head, 8 if big else 4)
+    seen: set[int] = set()
+    while place and place not in seen and len(seen) <= MAX_FRAMES:
+        seen.add(place)
+        stream.seek(place)
+        (entries,) = struct.unpack(count_of, stream.read(struct.calcsize(count_of)))
+        stream.seek(entries * entry, os.SEEK_CUR)
+        (place,) = struct.unpack(next_of, stream.read(struct.calcsize(next_of)))
+    return len(seen)
+
+
+def _gif_frames(stream: IO[bytes]) -> int:
+    """Count image descriptors (GIF89a, sec. 20), skipping what lies between them."""
+
+    def skip_table(flags: int) -> None:
+        if flags & 0x80:
+            stream.seek(3 * 2 ** ((flags & 7) + 1), os.SEEK_CUR)
+
+    skip_table(stream.read(13)[10])
+    count = 0
+    while count <= MAX_FRAMES:
+        kind = stream.read(1)
+        if kind in (b"", b";"):
+            break
+        if kind == b",":
+            descriptor = stream.read(9)
+            if len(descriptor) < 9:
+                break
+            count += 1
+            skip_table(descriptor[8])
+        if kind in (b",", b"!"):
+            stream.read(1)  # code size or label
+            while length := stream.read(1):
+                if length == b"\0":
+                    break
+                stream.seek(length[0], os.SEEK_CUR)
+    return count
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:

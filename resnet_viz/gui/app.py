@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import QApplication
 
 from resnet_viz.core.paths import assets_dir, config_dir
 
-from . import errors, theme
+from . import errors, quiet_wheel, theme
 from .window import MainWindow
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def make_application() -> QApplication:
     app.setApplicationDisplayName("ResNet Viz")
     app.setDesktopFileName("resnet-viz")
     errors.install()
+    quiet_wheel.install(app)
     return app
 
 
@@ -86,6 +87,8 @@ def fill_window(window: MainWindow, start: Start) -> None:
         window.settings,
     )
     window.fill(context)
+    window.opener.busy.connect(window.inspect.set_opening)
+    quiet_wheel.calm(window)
     if start.layer:
         window.inspect.layer = start.layer
 
@@ -194,6 +197,11 @@ def render_screenshot(
         _wait(app, lambda: bool(problems) or window.inspect.settled(), timeout_s)
         if not problems and start.layer and window.inspect.card is not None:
             window.inspect.card.layer(start.layer)  # raises for a name the net does not have
+        looked = window.inspect.looked
+        if not problems and channel is not None and looked is not None and looked.activation is not None:
+            count = len(looked.activation.maps)
+            if channel >= count:
+                raise UserError(f"{looked.layer} has no channel {channel}. Give a number from 0 to {count - 1}.")
         if not problems and (mode != "maps" or channel is not None):
             if channel is not None:
                 window.inspect.select_channel(channel)

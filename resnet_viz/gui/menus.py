@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from PyQt6.QtCore import QCoreApplication
+from PyQt6.QtCore import QCoreApplication, Qt
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QMenu
+from PyQt6.QtWidgets import QLabel, QMenu, QWidgetAction
 
 from resnet_viz.data.samples import sample_pictures
 from resnet_viz.session import store
@@ -23,12 +24,16 @@ def _tr(text: str) -> str:
 
 def fill_models(menu: QMenu, opener: Opener, actions: dict[str, QAction]) -> None:
     """Offer the nets that ship, finished runs, recent files, untrained nets, and opening a file."""
+    for old in menu.findChildren(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        old.deleteLater()  # clear() leaves it behind, one more each time
     menu.clear()
-    menu.addSection(_tr("Trained"))
-    for model_id, card in store.trained_models():
+    _heading(menu, _tr("Trained"))
+    trained = store.trained_models()
+    for model_id, card in trained:
         title = str(card.get("title", model_id))
         menu.addAction(title, lambda model_id=model_id: opener.open_model(OpenModel(ref=model_id)))
-    _recent(menu, "model", lambda path: opener.open_model(OpenModel(ref=path)))
+    above = (str(card.get("folder", "")) for _, card in trained)
+    _recent(menu, "model", above, lambda path: opener.open_model(OpenModel(ref=path)))
     menu.addSeparator()
     untrained = menu.addMenu(_tr("Untrained"))
     assert untrained is not None
@@ -42,21 +47,37 @@ def fill_models(menu: QMenu, opener: Opener, actions: dict[str, QAction]) -> Non
 def fill_pictures(menu: QMenu, opener: Opener, actions: dict[str, QAction]) -> None:
     """Offer the samples, recent files, and every other way to open a picture."""
     menu.clear()
-    menu.addSection(_tr("Samples"))
-    for sample in sample_pictures():
+    _heading(menu, _tr("Samples"))
+    samples = sample_pictures()
+    for sample in samples:
         menu.addAction(sample.title, lambda path=str(sample.path): opener.open_picture(path))
-    _recent(menu, "picture", opener.open_picture)
+    _recent(menu, "picture", (str(sample.path) for sample in samples), opener.open_picture)
     menu.addSeparator()
     for name in ("open_picture", "paste", "camera", "open_folder"):
         menu.addAction(actions[name])
 
 
-def _recent(menu: QMenu, kind: str, open_path: object) -> None:
-    assert callable(open_path)
-    paths = [path for path in store.recent(kind) if Path(path).exists()][:MAX_RECENT]
+def _heading(menu: QMenu, text: str) -> None:
+    """Name what follows in a menu; ``addSection`` says nothing where a style sheet draws the separators."""
+    label = QLabel(text, menu)
+    label.setProperty("muted", True)
+    label.setProperty("heading", True)
+    label.setContentsMargins(10, 8, 10, 2)
+    action = QWidgetAction(menu)
+    action.setText(text)
+    action.setDefaultWidget(label)
+    action.setEnabled(False)
+    action.setSeparator(True)  # keys step over it
+    menu.addAction(action)
+
+
+def _recent(menu: QMenu, kind: str, above: Iterable[str], open_path: Callable[[str], None]) -> None:
+    """Offer what was opened last, except what stands in the menu already."""
+    known = {Path(path).resolve() for path in above}
+    paths = [path for path in store.recent(kind) if Path(path).exists() and Path(path).resolve() not in known]
     if paths:
-        menu.addSection(_tr("Recent"))
-    for path in paths:
+        _heading(menu, _tr("Recent"))
+    for path in paths[:MAX_RECENT]:
         action = menu.addAction(Path(path).name, lambda path=path: open_path(path))
         assert action is not None
         action.setToolTip(path)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, QObject, pyqtSignal
-from PyQt6.QtWidgets import QApplication, QFileDialog, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
 from resnet_viz.core.errors import OutputError
 from resnet_viz.core.paths import atomic_path
@@ -15,6 +15,12 @@ from resnet_viz.session.pictures import Write, Written
 
 from .context import Context
 from .views.inspect import InspectView
+
+WRITE = "write "
+"""What the kind of a request to write begins with; the path follows."""
+
+SUFFIXES = (".png", ".svg", ".npz", ".csv")
+"""Endings that a grid can be saved with; :data:`resnet_viz.analysis.export.SUFFIXES` without its imports."""
 
 
 def _tr(text: str) -> str:
@@ -55,12 +61,23 @@ class Saver(QObject):
         start = str(self._context.settings.value("save_folder", "", type=str))
         suggestion = str(Path(start) / f"{self._view.layer.replace('.', '-')}.png")
         path, chosen = QFileDialog.getSaveFileName(self._window, _tr("Save"), suggestion, filters)
-        if not path:
-            return
-        if not Path(path).suffix:
-            path += chosen[chosen.rindex("*") + 1 : -1]
-        self._context.settings.setValue("save_folder", str(Path(path).parent))
-        self.write_grid(path)
+        path = self._with_ending(path, chosen, SUFFIXES)
+        if path:
+            self._context.settings.setValue("save_folder", str(Path(path).parent))
+            self.write_grid(path)
+
+    def _with_ending(self, path: str, chosen: str, known: tuple[str, ...]) -> str:
+        """Return a path with an ending that can be written, the chosen filter's unless it has one; empty for none."""
+        if not path or Path(path).suffix.lower() in known:
+            return path
+        # ".0" of "layer1.0" is no ending
+        path += chosen[chosen.rindex("*") + 1 : -1] if "*" in chosen else known[0]
+        name = Path(path).name
+        if Path(path).exists():  # the dialog has asked about a name without the ending
+            text = _tr("{0} exists already. Replace it?").format(name)
+            answer = QMessageBox.question(self._window, _tr("Save"), text)
+            return path if answer == QMessageBox.StandardButton.Yes else ""
+        return path
 
     def write_grid(self, path: str) -> None:
         """Save to ``path``; its ending says what."""
@@ -68,12 +85,17 @@ class Saver(QObject):
         if looked is None or looked.activation is None or looked.stats is None:
             self.failed.emit(_tr("There is nothing to save yet. Open a net and a picture first."))
             return
-        from resnet_viz.analysis.export import write_activation
-
-        activation, stats, options = looked.activation, looked.stats, self._view.center.grid.options()
+        activation, stats = looked.activation, looked.stats
+        options, pinned = self._view.center.grid.options(), self._view.center.grid.pinned()
         provenance = self._view.provenance()
         target = Path(path)
-        self._write(path, lambda: write_activation(target, activation, stats, options, provenance))
+
+        def write() -> None:
+            from resnet_viz.analysis.export import write_activation
+
+            write_activation(target, activation, stats, options, provenance, pinned=pinned)
+
+        self._write(path, write)
 
     def save_map(self) -> None:
         """Ask for a file name and save the network map as SVG or PNG."""
@@ -81,7 +103,9 @@ class Saver(QObject):
             self.failed.emit(_tr("There is no net to draw. Open one first."))
             return
         filters = f"{_tr('Drawing')} (*.svg);;{_tr('Picture')} (*.png)"
-        path, _ = QFileDialog.getSaveFileName(self._window, _tr("Save the network map"), "network.svg", filters)
+        title = _tr("Save the network map")
+        path, chosen = QFileDialog.getSaveFileName(self._window, title, "network.svg", filters)
+        path = self._with_ending(path, chosen, (".svg", ".png"))
         if path:
             self.write_map(path)
 
@@ -100,19 +124,19 @@ class Saver(QObject):
         self.said.emit(_tr("{0} is written.").format(target.name))
 
     def copy_picture(self) -> None:
-        """Copy the grid as it is on screen."""
+        """Copy the grid as it is on screen, with its numbers, its scale and where it comes from."""
         clipboard = QApplication.clipboard()
         if clipboard is None or self._view.looked is None:
             self.failed.emit(_tr("There is nothing to copy yet. Open a net and a picture first."))
             return
-        clipboard.setImage(self._view.center.grid.full_image())
+        clipboard.setImage(self._view.center.grid.full_image(self._view.provenance()))
         self.said.emit(_tr("The grid is in the clipboard."))
 
     def copy_python(self) -> None:
         """Copy a script that reproduces the numbers on screen."""
         look = self._view.request()
         clipboard = QApplication.clipboard()
-        if look is None or self._view.card is None or clipboard is None:
+        if look is None or self._view.looked is None or self._view.card is None or clipboard is None:
             self.failed.emit(_tr("There is nothing to copy yet. Open a net and a picture first."))
             return
         from resnet_viz.session.snippets import python_script
@@ -128,10 +152,11 @@ class Saver(QObject):
             write()
             return said
 
-        self._context.files.ask("write", Write(job))
+        # of one kind only the newest is answered: every file is a kind of its own
+        self._context.files.ask(f"{WRITE}{Path(path).absolute()}", Write(job))
 
     def _on_arrived(self, outcome: Outcome) -> None:
-        if outcome.kind != "write" or outcome.progress is not None:
+        if not outcome.kind.startswith(WRITE) or outcome.progress is not None:
             return
         if outcome.error is not None:
             self.failed.emit(str(outcome.error))

@@ -29,9 +29,9 @@ from PyQt6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSplitter,
-    QStackedWidget,
     QToolBar,
     QToolButton,
+    QWidget,
 )
 
 from resnet_viz import __version__
@@ -41,7 +41,6 @@ from .actions import menu_titles, table
 
 if TYPE_CHECKING:
     from resnet_viz.core.types import ImageInput, ModelCard, Normalization
-    from resnet_viz.data.browse import BrowsedSet
     from resnet_viz.training.config import TrainConfig
 
     from .context import Context
@@ -64,11 +63,8 @@ class MainWindow(QMainWindow):
         self.setObjectName("main-window")
         self.setWindowTitle("ResNet Viz")
         self.setAcceptDrops(True)
-        self.setMinimumSize(720, 480)
         self.actions_by_id: dict[str, QAction] = {}
         self._menus: list[QMenu] = []
-        self._source: BrowsedSet | None = None
-        self._strip_index = 0
         self._filled = False
         self._leaving = ""
         self._switch: QButtonGroup | None = None
@@ -85,19 +81,21 @@ class MainWindow(QMainWindow):
         """Build the workspaces and everything around them; closing the window closes the context's workers."""
         from .appearance import Appearance
         from .asking import Asker
+        from .browsing import Browser
         from .opening import Opener
         from .saving import Saver
         from .views.gradients import GradientsView
         from .views.inspect import InspectView
         from .views.registry import in_order, position
         from .views.train import TrainView
+        from .workspaces import Workspaces
 
         self.context = context
         self.opener = Opener(context, self)
         self.asker = Asker(self.settings, self.opener, self)
         self._make_actions()
         self.appearance = Appearance(self.settings, self.actions_by_id, self)
-        self.stack = QStackedWidget()
+        self.stack = Workspaces()
         for spec in in_order():
             self.stack.addWidget(spec.make(context))
         inspect = self.stack.widget(position("inspect"))
@@ -110,6 +108,7 @@ class MainWindow(QMainWindow):
         assert isinstance(gradients, GradientsView)
         self.gradients = gradients
         self.saver = Saver(context, inspect, self)
+        self.browser = Browser(context, self.opener, inspect.strip, self)
         self._make_bar()
         self._make_status()
         self._connect()
@@ -251,23 +250,27 @@ class MainWindow(QMainWindow):
         opener.failed.connect(self._tell_failure)
         opener.model_opened.connect(self.show_model)
         opener.picture_opened.connect(self.show_picture)
-        opener.folder_opened.connect(self.show_folder)
         inspect.open_requested.connect(self.asker.ask_picture)
-        inspect.status.connect(self.timing.setText)
         inspect.save_requested.connect(self.saver.save_grid)
         inspect.python_requested.connect(self.saver.copy_python)
-        inspect.picture_picked.connect(self._pick)
+        inspect.picture_picked.connect(self.browser.pick)
         inspect.normalization_chosen.connect(self._remember_normalization)
         inspect.arch_chosen.connect(self._reopen_as)
         opener.busy.connect(lambda text: self.cancel_button.setVisible(bool(text)))
         self.cancel_button.clicked.connect(opener.cancel)
         self.train.open_run.connect(self._open_run)
         self.train.open_picture.connect(self._show_in_inspect)
-        self.train.status.connect(self.timing.setText)
-        self.gradients.status.connect(self.timing.setText)
+        for view in (inspect, self.train, self.gradients):
+            view.status.connect(lambda text, view=view: self._note(view, text))
+        self.stack.switched.connect(lambda: self.timing.setText(self.stack.noted()))
         self.gradients.race.race_requested.connect(self._start_race)
         self.saver.said.connect(lambda text: inspect.banner.show_message(text, "info"))
         self.saver.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
+
+    def _note(self, view: QWidget, text: str) -> None:
+        """Keep what a workspace says of its work, and show what the one on screen has said."""
+        self.stack.note(view, text)
+        self.timing.setText(self.stack.noted())
 
     def _tell_failure(self, text: str) -> None:
         """Show what could not be opened, in the workspace on show and, for later, in Inspect."""
@@ -297,25 +300,6 @@ class MainWindow(QMainWindow):
         self.inspect.set_picture(image)
         self.train.set_picture(image)
         self.gradients.set_picture(image)
-
-    def show_folder(self, source: BrowsedSet) -> None:
-        """Show a folder or data set as the strip at the bottom."""
-        self._source = source
-        self.inspect.strip.set_source(source)
-        self.inspect.strip.show()
-        self._pick(0)
-
-    def _pick(self, index: int) -> None:
-        if self._source is None or not 0 <= index < len(self._source):
-            return
-        self.inspect.strip.set_current(index)
-        self._strip_index = index
-        from resnet_viz.core.errors import UserError
-
-        try:
-            self.opener.show_picture(self._source.item(index))
-        except UserError as error:  # the strip goes on past a broken file
-            self.inspect.banner.show_message(str(error), "error")
 
     def _reopen_as(self, arch: str) -> None:
         """Open the same file as another architecture."""
@@ -425,8 +409,8 @@ class MainWindow(QMainWindow):
             "show_inspect": lambda: self.show_workspace("inspect"),
             "show_gradients": lambda: self.show_workspace("gradients"),
             "show_train": lambda: self.show_workspace("train"),
-            "next_picture": lambda: self._pick(self._strip_index + 1),
-            "previous_picture": lambda: self._pick(self._strip_index - 1),
+            "next_picture": lambda: self.browser.step(1),
+            "previous_picture": lambda: self.browser.step(-1),
             "bigger": lambda: look.step_font(2),
             "smaller": lambda: look.step_font(-2),
             "normal_size": lambda: look.set_font(theme.BASE_PX),
@@ -453,7 +437,7 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:
-        if event is not None and self.opener.open_mime(event.mimeData()):
+        if event is not None and self.opener.drop(event.mimeData()):
             event.acceptProposedAction()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:

@@ -14,14 +14,16 @@ from resnet_viz.core.errors import CheckpointError
 
 from .blocks import ACTIVATIONS, NetOptions
 from .files import load_any
-from .recognise import FACTORY_HINT, Recognised, recognise
+from .recognise import FACTORY_HINT, Recognised, misfit, recognise
 from .registry import models
-from .unpickle import SAVE_STATE
+from .unpickle import NUMBER_DTYPES, SAVE_STATE, shown
 
 __all__ = ["RawCheckpoint", "Recognised", "load_checkpoint", "read_state", "recognise"]
 
 MAX_ELEMENTS = 700_000_000
 MAX_NESTING = 4
+MAX_TENSORS = 20_000
+"""Most tensors of a checkpoint; the deepest net here has 932, and PyTorch takes 0.1 ms for each."""
 
 CONTAINERS = (
     "state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module",
@@ -67,12 +69,41 @@ def read_state(path: Path) -> RawCheckpoint:
     if path.is_dir():
         inside = path / "weights.safetensors"
         if not inside.is_file():
-            raise CheckpointError(f"{path.name} holds no weights.safetensors. Choose a run's folder, or a file.")
+            raise CheckpointError(f"{_name(path)} holds no weights.safetensors. Choose a run's folder, or a file.")
         path = inside
-    found, meta, opened = _unwrap(load_any(path), path.name)
+    _check_header(path)
+    with torch.serialization.safe_globals(NUMBER_DTYPES):
+        loaded = load_any(path)
+    found, meta, opened = _unwrap(loaded, path.name)
     _check_tensors(found, path.name)
     tensors, stripped = _strip(found)
     return RawCheckpoint(tensors, meta, (*stripped, *opened), path.name, found)
+
+
+def _name(path: Path) -> str:
+    """Return what to call a file or folder, also one given as "." or "/"."""
+    return path.name or path.resolve().name or str(path)
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a ``.safetensors`` file of far too many tensors before its reader makes an object of each."""
+    try:
+        if not path.is_file():
+            return
+        with open(path, "rb") as file:
+            head = file.read(9)
+            if head[8:] != b"{" or head[:2] == b"PK":
+                return
+            # its reader allows 100 MB; a record opens a brace for itself, and so may a name
+            count = file.read(min(int.from_bytes(head[:8], "little"), 100_000_000)).count(b"{")
+    except (OSError, ValueError):
+        return  # load_any says what is wrong
+    if count > MAX_TENSORS + 1:
+        raise CheckpointError(_too_many(path.name))
+
+
+def _too_many(name: str) -> str:
+    return f"{name} holds more than {MAX_TENSORS:,} tensors, far more than a net here has. {SAVE_STATE}"
 
 
 def _unwrap(loaded: object, name: str) -> tuple[dict[str, Tensor], dict[str, object], tuple[str, ...]]:
@@ -89,7 +120,7 @@ def _unwrap(loaded: object, name: str) -> tuple[dict[str, Tensor], dict[str, obj
                 break
             return tensors, meta, tuple(notes)
         meta |= {str(key): value for key, value in loaded.items() if isinstance(value, (int, float, str))}
-        notes.append(f"container `{inner}` opened")
+        notes.append(f"container `{shown(inner)}` opened")
         loaded = loaded[inner]
     raise CheckpointError(f"{name} holds no state dict. {SAVE_STATE}")
 
@@ -112,13 +143,15 @@ def _container(loaded: Mapping[object, object]) -> object:
 
 def _check_tensors(tensors: Mapping[str, Tensor], name: str) -> None:
     """Refuse views that pretend to be larger than the file, before anything copies them."""
+    if len(tensors) > MAX_TENSORS:
+        raise CheckpointError(_too_many(name))
     total = 0
     for key, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex():
-            raise CheckpointError(f"{name}: '{key}' is no plain tensor. Save a state dict of dense tensors.")
+            raise CheckpointError(f"{name}: '{shown(key)}' is no plain tensor. Save a state dict of dense tensors.")
         total += tensor.numel()
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() or total > MAX_ELEMENTS:
-            raise CheckpointError(f"{name}: '{key}' claims more values than the file holds. {SAVE_STATE}")
+            raise CheckpointError(f"{name}: '{shown(key)}' claims more values than the file holds. {SAVE_STATE}")
 
 
 def _strip(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -172,9 +205,10 @@ def load_checkpoint(
         net = models.get(found.arch).build(found.options)
     # shapes are compared on the meta device, before a byte is copied
     own = net.state_dict()
-    problem = _misfit(own, found.state)
+    found = replace(found, state=_counted(own, found.state))
+    problem = misfit(own, found.state)
     if problem is not None:
-        raise CheckpointError(f"{path.name} does not fit {found.arch}: {problem}. {_next_step(raw, arch)}")
+        raise CheckpointError(f"{_name(path)} does not fit {found.arch}: {problem}. {_next_step(raw, arch)}")
     # a missing counter of batches is harmless; it only matters for cumulative averages
     state = {key: found.state.get(key, torch.zeros(value.shape, dtype=value.dtype)) for key, value in own.items()}
     net.load_state_dict(state, assign=True)
@@ -200,9 +234,11 @@ def load_into(net: nn.Module, path: Path, title: str) -> tuple[str, ...]:
     raw = read_state(path)
     own = {key: value for key, value in net.state_dict().items() if isinstance(value, Tensor)}
     # a net may really have a layer called `module`: its own names go before cleaned ones
-    as_saved = _misfit(own, raw.as_saved) is None
-    state = raw.as_saved if as_saved else raw.tensors
-    problem = _misfit(own, state)
+    state = _counted(own, raw.as_saved)
+    as_saved = misfit(own, state) is None
+    if not as_saved:
+        state = _counted(own, raw.tensors)
+    problem = misfit(own, state)
     if problem is not None:
         raise CheckpointError(
             f"{raw.name} does not fit {title}: {problem}. Choose the checkpoint that was saved from this net."
@@ -212,22 +248,17 @@ def load_into(net: nn.Module, path: Path, title: str) -> tuple[str, ...]:
     return () if as_saved else raw.notes
 
 
-def _misfit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str | None:
-    """Return the first thing in which the tensors differ from what the net has, None where all fit."""
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    wrong = [key for key in own if key in state and own[key].shape != state[key].shape]
-    extra = [key for key in state if key not in own]
-    kind = [key for key in own if key in state and own[key].is_floating_point() != state[key].is_floating_point()]
-    if wrong:
-        key = wrong[0]
-        return f"'{key}' is {tuple(state[key].shape)}, the net expects {tuple(own[key].shape)}"
-    if missing:
-        return f"it lacks '{missing[0]}'"
-    if extra:
-        return f"the net has no '{extra[0]}'"
-    if kind:
-        return f"'{kind[0]}' holds {str(state[kind[0]].dtype).removeprefix('torch.')}, the net expects real numbers"
-    return None
+def _counted(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors, counters as whole numbers again where ``.float()`` was called on a whole state dict."""
+    found = dict(state)
+    for key, value in state.items():
+        counts = key in own and not own[key].is_floating_point() and own[key].dtype != torch.bool
+        if counts and value.is_floating_point() and value.numel():
+            # above 2^53 not even float64 holds every whole number
+            exact = value.double()
+            if bool((exact == exact.round()).all()) and float(exact.abs().max()) <= 2**53:
+                found[key] = value.to(own[key].dtype)
+    return found
 
 
 def _next_step(raw: RawCheckpoint, arch: str | None) -> str:
@@ -247,7 +278,7 @@ def _card_of_run(path: Path) -> Mapping[str, object]:
     file = path / "card.json"
     try:
         card = json.loads(file.read_text(encoding="utf-8")) if path.is_dir() and file.is_file() else {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} is damaged. Restore it, or open weights.safetensors itself.") from error
     if not isinstance(card, dict):
         return {}

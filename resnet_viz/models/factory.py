@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import reduce
 
 from torch import nn
@@ -20,6 +20,7 @@ def load_factory(spec: str) -> nn.Module:
     This runs the user's own code, at the user's own word on the command line; nothing in a
     checkpoint can lead here. The current folder is searched first, as Python itself does. A
     class is called like a function, and a net that the module holds ready-made is taken as it is.
+    What it prints goes to stderr.
 
     Args:
         spec: ``"package.module:function"``.
@@ -30,7 +31,8 @@ def load_factory(spec: str) -> nn.Module:
     name, colon, function = spec.strip().partition(":")
     if not (name and colon and function):
         raise UserError(f"'{spec}' names no factory. Write it as package.module:function.")
-    with _current_folder_first():
+    # what the user's code prints is for a person; stdout is for the answer, with --json for a program
+    with _current_folder_first(), redirect_stdout(sys.stderr):
         try:
             module = importlib.import_module(name)
         except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,12 +16,17 @@ from resnet_viz.core.errors import CheckpointError
 from .blocks import Bottleneck, NetOptions
 from .registry import ModelSpec, models
 from .resnet import CIFAR_DEPTHS, IMAGENET_LAYOUTS
+from .unpickle import shown
 
 if TYPE_CHECKING:
     from .checkpoint import RawCheckpoint
 
 FACTORY_HINT = "Open it with --factory package.module:function, naming code that builds the net."
+NEARLY_HINT = "Save the net's whole state dict again, or name code that builds this net with --factory."
 HEADS = ("linear", "classifier", "head", "last_linear", "output")
+MAX_APART = 5
+"""Tensors in which a file may differ from a net and still be called nearly one: a layer has five."""
+
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -74,6 +79,8 @@ def recognise(raw: RawCheckpoint, arch: str | None = None) -> Recognised:
     parts = [spec.title]
     if options.stem == "cifar" and spec.family.startswith("imagenet"):
         parts.append("3x3 stem")
+    if options.stem == "imagenet" and spec.family.startswith("cifar"):
+        parts.append("7x7 stem")
     if spec.family.endswith("resnet") and (spec.family == "cifar-resnet" or options.shortcut != "B"):
         parts.append(f"shortcut {options.shortcut}")
     if not options.batch_norm:
@@ -114,14 +121,42 @@ def _match(state: dict[str, Tensor], name: str, arch: str | None) -> tuple[Model
     if arch is not None:
         return models.get(arch), _options_for(models.get(arch), state)
     shapes = {key: tuple(value.shape) for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    nearest: tuple[int, ModelSpec, dict[str, Tensor]] | None = None
     for spec in _candidates(state):
         options = _options_for(spec, state)
         with torch.device("meta"):
-            own = spec.build(options).state_dict()
+            own: dict[str, Tensor] = spec.build(options).state_dict()
         theirs = {key: tuple(value.shape) for key, value in own.items() if not key.endswith("num_batches_tracked")}
         if theirs == shapes:
             return spec, options
+        apart = len({key for key, _ in theirs.items() ^ shapes.items()})
+        if apart <= MAX_APART and (nearest is None or apart < nearest[0]):
+            nearest = apart, spec, own
+    if nearest is not None:
+        apart, spec, own = nearest
+        more = f", the first of {apart} differences" if apart > 1 else ""
+        raise CheckpointError(f"{name} is nearly a {spec.title}: {misfit(own, state)}{more}. {NEARLY_HINT}")
     raise CheckpointError(f"{name} is of no known family: {_summary(state)}. {FACTORY_HINT}")
+
+
+def misfit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str | None:
+    """Return the first thing in which the tensors differ from what the net has, None where all fit."""
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    wrong = [key for key in own if key in state and own[key].shape != state[key].shape]
+    extra = [key for key in state if key not in own]
+    kind = [key for key in own if key in state and own[key].is_floating_point() != state[key].is_floating_point()]
+    if wrong:
+        key = wrong[0]
+        return f"'{shown(key)}' is {tuple(state[key].shape)}, the net expects {tuple(own[key].shape)}"
+    if missing:
+        return f"it lacks '{shown(missing[0])}'"
+    if extra:
+        return f"the net has no '{shown(extra[0])}'"
+    if kind:
+        key = kind[0]
+        wanted = "real" if own[key].is_floating_point() else "whole"
+        return f"'{shown(key)}' holds {str(state[key].dtype).removeprefix('torch.')}, the net expects {wanted} numbers"
+    return None
 
 
 def _candidates(state: dict[str, Tensor]) -> Iterator[ModelSpec]:
@@ -173,6 +208,8 @@ def _options_for(spec: ModelSpec, state: dict[str, Tensor]) -> NetOptions:
     first = state.get("conv1.weight")
     if spec.family.startswith("imagenet") and first is not None and first.shape[-1:] == (3,):
         options = replace(options, stem="cifar")
+    if spec.family.startswith("cifar") and first is not None and first.shape[-1:] == (7,):
+        options = replace(options, stem="imagenet")
     return options
 
 
@@ -205,4 +242,4 @@ def _summary(state: dict[str, Tensor]) -> str:
             parts.append(f"depth {6 * counts[0] + 2}, known are {', '.join(map(str, CIFAR_DEPTHS))}")
         return f"a ResNet with {', '.join(parts)}"
     first_key = next(iter(state))
-    return f"{len(state)} tensors, the first '{first_key}' {tuple(state[first_key].shape)}"
+    return f"{len(state)} tensors, the first '{shown(first_key)}' {tuple(state[first_key].shape)}"

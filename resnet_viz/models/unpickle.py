@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import _compat_pickle
 import io
+import pickle
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
 from resnet_viz.core.errors import CheckpointError
@@ -21,6 +23,9 @@ from resnet_viz.core.unpickler import BoundedUnpickler
 
 MAX_PICKLE_BYTES = 64 * 1024**2
 """The pickle describes the tensors; their values lie outside of it."""
+
+MAX_STEPS = 2_000_000
+"""Instructions of a checkpoint's pickles, about 3 s of reading; a tensor takes thirty."""
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """First value of the format that torch.save wrote before 1.6."""
@@ -47,12 +52,29 @@ _CALLABLE = _REBUILDERS | {
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
 }
+_SCALARS = {"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"}
+_BYTES = {"f2": 2, "f4": 4, "f8": 8, "i1": 1, "i2": 2, "i4": 4, "i8": 8, "u1": 1, "u2": 2, "u4": 4, "u8": 8, "b1": 1}
+"""NumPy's plain numbers and their bytes; an object dtype would be read as a pointer."""
+
+NUMBER_DTYPES: list[Any] = sorted({type(np.dtype(code)) for code in _BYTES}, key=lambda kind: kind.__name__)
+"""Classes that PyTorch's reader must let through for them: metrics are often saved so."""
+
 _NAMED_ONLY = {"torch.Tensor", "torch.nn.parameter.Parameter", "torch.storage.UntypedStorage", "builtins.bytearray"}
 # written out: asking the classes themselves makes PyTorch warn
 _ITEMSIZES = {
     "Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1, "Byte": 1,
     "Bool": 1, "ComplexFloat": 8, "ComplexDouble": 16,
 }  # fmt: skip
+_BESIDE = {
+    "argparse.Namespace": "an argparse.Namespace",
+    "pathlib.PosixPath": "a path object",
+    "pathlib.WindowsPath": "a path object",
+    "numpy.core.multiarray._reconstruct": "a NumPy array",
+    "numpy._core.multiarray._reconstruct": "a NumPy array",
+    "numpy.ndarray": "a NumPy array",
+}
+"""What training scripts save beside the weights: no code, but nothing that is read here either."""
+
 _UNUSUAL = {
     "torch._utils._rebuild_qtensor": "quantised tensors",
     "torch._utils._rebuild_sparse_tensor": "sparse tensors",
@@ -74,6 +96,18 @@ class _Storage:
         self.numel, self.itemsize = numel, itemsize
 
 
+class _Metered(dict[int, Any]):
+    """What to do for each instruction, and how many may follow."""
+
+    left = MAX_STEPS
+
+    def __getitem__(self, code: int) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise _Refused(f"more than {MAX_STEPS:,} values beside its tensors")
+        return dict.__getitem__(self, code)
+
+
 class _Named:
     """Stands for anything that the pickle names; calling it makes another placeholder.
 
@@ -82,10 +116,11 @@ class _Named:
 
     name = ""
     refused: list[str]
+    args: tuple[object, ...]
 
     def __new__(cls, *args: object, **_keywords: object) -> _Named:
         if cls.name not in _CALLABLE:
-            cls.refused.append(_UNUSUAL.get(cls.name, f"a call of {cls.name}"))
+            cls.refused.append(_UNUSUAL.get(cls.name, f"a call of {shown(cls.name)}"))
         if cls.name in _REBUILDERS:
             cls.refused.extend(_view_problem(cls.name, args))
         if cls.name == _FROM_TYPE:  # it calls another function itself
@@ -93,18 +128,23 @@ class _Named:
                 args[0](*args[2])  # type: ignore[misc]
             else:
                 cls.refused.append(f"an odd call of {cls.name}")
-        if cls.name == "numpy.dtype" and args not in (("f8", False, True), ("<f8", False, True), ("f8", 0, 1)):
-            cls.refused.append("NumPy values other than single float64 numbers")
+        if cls.name == "numpy.dtype" and not _plain_dtype(args):
+            cls.refused.append("NumPy values other than single numbers")
+        if cls.name in _SCALARS and not _plain_scalar(args):
+            cls.refused.append("an odd NumPy number")
         if cls.name == "_codecs.encode" and args[1:] not in (("latin1",), ("latin-1",)):
             cls.refused.append("bytes in an odd encoding")
-        return object.__new__(cls)
+        made = object.__new__(cls)
+        object.__setattr__(made, "args", args)
+        return made
 
     def __init__(self, *_args: object, **_keywords: object) -> None:
         return
 
     def __setstate__(self, state: object) -> None:
         if self.name == "numpy.dtype":
-            known = state in tuple((3, order, None, None, None, -1, -1, 0) for order in "<>")
+            orders = "|" if _BYTES.get(str(self.args[0]).lstrip("<")) == 1 else "<>"
+            known = any(_same(state, (3, order, None, None, None, -1, -1, 0)) for order in orders)
         else:
             known = self.name == "collections.OrderedDict" and isinstance(state, dict)
         if not known:
@@ -123,8 +163,10 @@ class _Named:
 class _Rehearsal(BoundedUnpickler):
     refusal = _Refused
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, meter: _Metered | None = None) -> None:
         super().__init__(file, encoding="utf-8")
+        # its own, since it counts; the interpreter in Python looks it up in the instance
+        self.dispatch = meter or _Metered(BoundedUnpickler.dispatch)  # type: ignore[misc]
         self.names: set[str] = set()
         self.refused: list[str] = []
         self.storages: dict[str, _Storage] = {}
@@ -140,7 +182,9 @@ class _Rehearsal(BoundedUnpickler):
         return type("_Named", (_Named,), {"name": full, "refused": self.refused})
 
     def persistent_load(self, pid: Any) -> object:
-        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[4], int)):
+        if not isinstance(pid, tuple):
+            raise pickle.UnpicklingError("no storage: torch.save names one by a tuple")
+        if not (len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[4], int)):
             raise _Refused("an unknown kind of storage")
         storage = _Storage(pid[4], _itemsize(getattr(pid[1], "name", "")))
         if storage.numel < 0:
@@ -149,6 +193,35 @@ class _Rehearsal(BoundedUnpickler):
         if (before.numel, before.itemsize) != (storage.numel, storage.itemsize):
             raise _Refused("two sizes for one storage")
         return storage
+
+
+def _same(found: object, wanted: tuple[object, ...]) -> bool:
+    """Compare with types, since to Python ``1 == True == 1.0``."""
+    return isinstance(found, tuple) and found == wanted and [*map(type, found)] == [*map(type, wanted)]
+
+
+def _plain_dtype(args: tuple[object, ...]) -> bool:
+    """Whether a dtype is asked for as NumPy writes it: a new one, so that no shared one can be changed."""
+    code = args[0] if args and isinstance(args[0], str) else ""
+    plain = code in _BYTES or code == "<f8"
+    return plain and (_same(args, (code, False, True)) or _same(args, (code, 0, 1)))
+
+
+def _plain_scalar(args: tuple[object, ...]) -> bool:
+    """Whether a scalar is a dtype of ours and exactly its bytes."""
+    if len(args) != 2 or not isinstance(args[0], _Named) or args[0].name != "numpy.dtype":
+        return False
+    value = args[1]
+    if isinstance(value, _Named) and value.name == "_codecs.encode":  # how bytes were written before Python 3
+        value = value.args[0] if value.args else None
+        value = value.encode("latin-1", "replace") if isinstance(value, str) else None
+    return isinstance(value, bytes) and len(value) == _BYTES.get(str(args[0].args[0]).lstrip("<"))
+
+
+def shown(name: object, limit: int = 80) -> str:
+    """Return a name out of a file as it may be printed: no control characters, and not a page of it."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(name)[: limit + 1])
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _allowed(name: str) -> bool:
@@ -226,8 +299,9 @@ def _rehearse(stream: BinaryIO, count: int, name: str) -> dict[str, _Storage]:
     refused: list[str] = []
     storages: dict[str, _Storage] = {}
     plain, broken = False, None
+    meter = _Metered(BoundedUnpickler.dispatch)  # one for all of them
     for index in range(count):
-        one = _Rehearsal(stream)
+        one = _Rehearsal(stream, meter)
         try:
             value = one.load()
             plain = count > 1 and index == 0 and value != LEGACY_MAGIC
@@ -241,9 +315,11 @@ def _rehearse(stream: BinaryIO, count: int, name: str) -> dict[str, _Storage]:
         if plain or refused or broken:
             break
     if unsafe := sorted(one for one in names if not _allowed(one)):
+        if all(one in _BESIDE for one in unsafe):
+            raise CheckpointError(_refusal(name, _BESIDE[unsafe[0]]))
         more = f" and {len(unsafe) - 3} more" if len(unsafe) > 3 else ""
         raise CheckpointError(
-            f"{name} asks for code to be run ({', '.join(unsafe[:3])}{more}), "
+            f"{name} asks for code to be run ({', '.join(shown(one, 60) for one in unsafe[:3])}{more}), "
             f"which is refused; nothing of it ran. {SAVE_STATE}"
         )
     if refused:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from resnet_viz.analysis.receptive_field import receptive_fields
 from resnet_viz.core.errors import CheckpointError, UserError, nearest
+from resnet_viz.core.paths import exists, named_path, trained_dir
 from resnet_viz.core.types import LayerInfo, ModelCard, Normalization
 from resnet_viz.data.labels import labels
 from resnet_viz.data.presets import presets
@@ -23,10 +24,13 @@ from resnet_viz.models.factory import load_factory
 from resnet_viz.models.recognise import Recognised
 
 from . import store
+from .cards import clean, left_out, normalization_of, read_record, sound
 from .normalizing import parse_normalization
 from .requests import OpenModel
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt")
+_OURS = ("untrained", "factory")
+"""Keys of a card's ``extra`` that only the program may set: a file that has them says nothing by them."""
 
 
 def open_model(request: OpenModel) -> tuple[nn.Module, ModelCard]:
@@ -57,8 +61,8 @@ def _open(request: OpenModel) -> tuple[nn.Module, ModelCard]:
     if request.untrained:
         return _open_untrained(request)
     folder = store.trained_folder(request.ref)
-    path = folder if folder is not None else Path(request.ref).expanduser()
-    if path.exists():
+    path = folder if folder is not None else named_path(request.ref)
+    if exists(path):
         return _open_file(path, request)
     raise UserError(_not_found(request.ref))
 
@@ -83,7 +87,7 @@ def _open_untrained(request: OpenModel) -> tuple[nn.Module, ModelCard]:
     net = create(spec.id, seed=request.seed, **options)
     card = _card(
         net,
-        request,
+        replace(request, ref=spec.id),
         card_id=f"{spec.id} untrained seed {request.seed} {sorted(options.items())}",
         title=f"{spec.title} · untrained",
         arch=spec.id,
@@ -99,21 +103,27 @@ def _open_untrained(request: OpenModel) -> tuple[nn.Module, ModelCard]:
 def _open_factory(request: OpenModel) -> tuple[nn.Module, ModelCard]:
     assert request.factory is not None
     net = load_factory(request.factory).eval()
+    cast = _to_float32(net, request.factory)
+    if request.ref and any(is_lazy(tensor) for tensor in (*net.parameters(), *net.buffers())):
+        raise UserError(
+            f"{request.factory} returned a net whose lazy layers have no shape yet, so no checkpoint fits it. "
+            "Let the function pass one picture through the net first."
+        )
     if request.ref:
-        load_into(net, Path(request.ref).expanduser(), request.factory)
+        load_into(net, named_path(request.ref), request.factory)
     size = request.input_size or 224
     with_head = [module for module in net.modules() if isinstance(module, nn.Linear)]
     count = request.classes or (with_head[-1].out_features if with_head else 1)
     card = _card(
         net,
-        request,
+        replace(request, ref=str(named_path(request.ref).resolve()) if request.ref else ""),
         card_id=f"{request.factory} {request.ref} {size}",
         title=request.factory.rpartition(":")[2],
         arch="",
         classes=labels("imagenet" if count == 1000 else "", count),
         normalization=presets.get("imagenet"),
         known=request.normalize is not None,
-        found=f"generic net from {request.factory}",
+        found=f"generic net from {request.factory}{cast}",
         source=request.ref,
         input_size=size,
         extra={"factory": request.factory},
@@ -121,36 +131,57 @@ def _open_factory(request: OpenModel) -> tuple[nn.Module, ModelCard]:
     return net, card
 
 
+def _to_float32(net: nn.Module, factory: str) -> str:
+    """Cast a net's real weights and buffers, as every input is float32; returns a note of it, or nothing."""
+    held = [*net.parameters(), *net.buffers()]
+    if any(tensor.is_meta for tensor in held):
+        raise UserError(f"{factory} returned a net without values (meta device). Build it on the CPU.")
+    kinds = {tensor.dtype for tensor in held if tensor.is_floating_point()} - {torch.float32}
+    if not kinds:
+        return ""
+    net.float()
+    return f", {', '.join(sorted(str(kind).removeprefix('torch.') for kind in kinds))} cast to float32"
+
+
 def _open_file(path: Path, request: OpenModel) -> tuple[nn.Module, ModelCard]:
-    extra = _read_card(path)
-    arch = request.arch or (str(extra["arch"]) if extra.get("arch") else None)
+    extra, odd = _read_card(path)
+    arch = request.arch or extra.get("arch")
     net, found = load_checkpoint(path, arch=arch)
     spec = models.get(found.arch)
     count = found.options.num_classes
-    names = tuple(str(name) for name in extra.get("classes", ()))
+    names = tuple(extra.get("classes", ()))
     source = str(path.resolve())
+    own_id = _id_of(path, extra)
     small = found.options.stem == "cifar"  # an ImageNet net with a 3x3 stem was trained on small pictures
     normalization, known = _normalization(source, extra, "" if small else spec.family)
-    title = str(extra.get("title") or f"{spec.title} · {path.stem if path.is_file() else path.name}")
-    error = extra.get("test_error")
+    title = extra.get("title") or clean(f"{spec.title} · {path.stem if path.is_file() else path.resolve().name}")
+    ships = own_id is not None and path.resolve().parent == trained_dir().resolve()
     card = _card(
         net,
-        request,
-        card_id=str(extra.get("id") or source),
+        # a net that ships is named by its id, which holds on every machine
+        replace(request, ref=own_id if own_id is not None and ships else source),
+        card_id=own_id or source,
         title=title,
         arch=spec.id,
         classes=names if len(names) == count else _labels(found, spec.dataset, count),
         normalization=normalization or presets.get("cifar10" if small else spec.preprocessing),
         known=known,
         found=found.found,
-        warnings=found.warnings,
+        warnings=(*odd, *found.warnings),
         source=source,
-        dataset=str(extra.get("dataset", "")),
-        test_error=float(error) if isinstance(error, (int, float)) else None,
+        dataset=extra.get("dataset", ""),
+        test_error=extra.get("test_error"),
         input_size=store.trained_size(extra) or (32 if small else None),
-        extra=dict(extra),
+        extra={key: value for key, value in extra.items() if key not in _OURS},
     )
     return net, card
+
+
+def _id_of(path: Path, extra: Mapping[str, Any]) -> str | None:
+    """Return a run folder's id, None if it has none or the id means another folder: this may be a copy."""
+    model_id: str = extra.get("id") or ""
+    folder = store.trained_folder(model_id) if model_id else None
+    return model_id if folder is not None and folder.resolve() == path.resolve() else None
 
 
 def _labels(found: Recognised, dataset: str, count: int) -> tuple[str, ...]:
@@ -159,19 +190,22 @@ def _labels(found: Recognised, dataset: str, count: int) -> tuple[str, ...]:
     return labels(dataset if count == usual else "", count)
 
 
-def _read_card(path: Path) -> Mapping[str, Any]:
+def _read_card(path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return what a run's card says, and a warning of what in it cannot be used; nothing for a bare file."""
     file = path / "card.json"
     if not path.is_dir() or not file.is_file():
-        return {}
+        return {}, ()
     try:
-        card = json.loads(file.read_text(encoding="utf-8"))
+        card, odd = sound(read_record(file))
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{file} is damaged ({error}). Restore it, or open weights.safetensors itself."
         ) from error
-    if not isinstance(card, dict):
-        raise CheckpointError(f"{file} holds no record. Restore it, or open weights.safetensors itself.")
-    return card
+    if card.get("arch") and card["arch"] not in models:
+        # the weights tell by themselves what they are
+        odd = (*odd, left_out([f"arch names no architecture, '{card['arch']}'"]))
+        card["arch"] = None
+    return card, odd
 
 
 def _normalization(source: str, extra: Mapping[str, Any], family: str) -> tuple[Normalization | None, bool]:
@@ -180,13 +214,8 @@ def _normalization(source: str, extra: Mapping[str, Any], family: str) -> tuple[
     ImageNet weights all use one mean/std. CIFAR checkpoints use two or three, so that is asked.
     """
     entry = extra.get("normalization")
-    if isinstance(entry, Mapping):
-        try:
-            mean, std = entry["mean"], entry["std"]
-            title = str(entry.get("title", "own"))
-            return Normalization(title, (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])), True
-        except (KeyError, IndexError, TypeError) as error:
-            raise CheckpointError("The run's card.json holds no usable mean/std. Correct it there.") from error
+    if entry is not None:
+        return normalization_of(entry), True
     remembered = store.remembered_normalization(source)
     if remembered is not None:
         return remembered, True
@@ -224,6 +253,11 @@ def _card(
     except Exception as error:  # a foreign net may refuse this size in a way of its own
         if arch:
             raise
+        first = _first_channels(net)
+        if first not in (0, 1, 3):
+            raise UserError(
+                f"The net takes {first} channels, but a picture has 3, or 1 in grey. Name a factory of such a net."
+            ) from error
         raise UserError(
             f"The net cannot take a {size} x {size} picture ({error}). Give its input size with --input-size."
         ) from error
@@ -249,7 +283,16 @@ def _card(
         blocks=blocks,
         source=source,
         extra=extra or {},
+        opened=_record(request),
     )
+
+
+def _record(request: OpenModel) -> dict[str, object]:
+    """Return the fields of a request that are not at their default; the normalisation stands in the card."""
+    usual, told = OpenModel(request.ref), replace(request, options=dict(request.options))
+    pairs = {one.name: (getattr(told, one.name), getattr(usual, one.name)) for one in fields(request)}
+    changed = {name: new for name, (new, old) in pairs.items() if new != old and name != "normalize"}
+    return {"ref": request.ref, **changed}
 
 
 def _with_field(layer: LayerInfo, fields: Mapping[str, Any]) -> LayerInfo:
@@ -257,5 +300,11 @@ def _with_field(layer: LayerInfo, fields: Mapping[str, Any]) -> LayerInfo:
 
 
 def _in_channels(net: nn.Module) -> int:
+    """Return 1 for a net of grey pictures, else 3, also where the first pass decides (a lazy convolution)."""
+    return 1 if _first_channels(net) == 1 else 3
+
+
+def _first_channels(net: nn.Module) -> int:
+    """Return what the convolution written first takes, 0 where that is not decided yet, 3 without one."""
     first = next((module for module in net.modules() if isinstance(module, nn.Conv2d)), None)
     return first.in_channels if first is not None else 3

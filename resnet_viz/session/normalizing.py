@@ -6,12 +6,16 @@ from resnet_viz.core.errors import UserError
 from resnet_viz.core.types import Normalization
 from resnet_viz.data.presets import presets
 
+MAX_MEAN = 1e3
+STDS = (1e-6, 1e3)
+"""What no net was ever trained beyond, on pixels of 0-1; NaN and infinity lie beyond too."""
+
 
 def parse_normalization(text: str) -> Normalization:
     """Return the preset called ``text``, or the numbers of ``"R,G,B/R,G,B"`` (mean/std on 0-1).
 
     Raises:
-        UserError: if it is neither, or a std is not above zero.
+        UserError: if it is neither, or a number lies beyond :data:`MAX_MEAN` or :data:`STDS`.
     """
     if text in presets:
         return presets.get(text)
@@ -20,8 +24,14 @@ def parse_normalization(text: str) -> Normalization:
         mean, std = ([float(part) for part in side.split(",")] for side in text.split("/"))
     except ValueError:
         mean, std = [], []
-    if len(mean) != 3 or len(std) != 3 or not all(0 < value < 1e6 for value in std):
+    if len(mean) != 3 or len(std) != 3:
         raise UserError(
             f"'{text}' is no mean and standard deviation. Give {known}, or numbers as in 0.5,0.5,0.5/0.25,0.25,0.25."
+        )
+    low, high = STDS
+    if not (all(abs(value) <= MAX_MEAN for value in mean) and all(low <= value <= high for value in std)):
+        raise UserError(
+            f"'{text}' fits no pictures: pixels are 0 to 1. Give {known}, or means from -{MAX_MEAN:g} to {MAX_MEAN:g} "
+            f"and standard deviations from {low:g} to {high:g}."
         )
     return Normalization("own", (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,27 +18,42 @@ from resnet_viz.training import layout, runs
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.prepare import load_part
 
+from .cards import normalization_of, read_record, sound
+
 
 def read_card(run: Path) -> dict[str, Any]:
     """Return a run's card.
+
+    Returns:
+        The card without the fields that cannot be meant.
 
     Raises:
         UserError: if it has none, or a damaged one.
     """
     try:
-        card = json.loads((run / layout.CARD).read_text(encoding="utf-8"))
-        if not isinstance(card, dict):
-            raise ValueError("no record")
+        return sound(read_record(run / layout.CARD))[0]
     except (OSError, ValueError) as error:
         raise UserError(f"{run} holds no readable {layout.CARD} ({error}). Choose a run's folder.") from error
-    return card
 
 
 def card_normalization(card: dict[str, Any]) -> Normalization:
-    """Return the mean and std that a run was trained with."""
-    entry = card["normalization"]
-    mean, std = entry["mean"], entry["std"]
-    return Normalization(str(entry["title"]), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+    """Return the mean and std that a run was trained with.
+
+    Raises:
+        UserError: if the card names none that can be used.
+    """
+    try:
+        return normalization_of(card.get("normalization"))
+    except ValueError as error:
+        raise UserError(f"In the run's {layout.CARD} normalization {error}. Correct it there.") from error
+
+
+def _card_classes(card: dict[str, Any]) -> list[str]:
+    """Return the names of the classes that a run was trained on; a UserError if the card has none."""
+    classes: list[str] | None = card.get("classes")
+    if not classes:
+        raise UserError(f"The run's {layout.CARD} names no classes. Write them there, in the order of the labels.")
+    return classes
 
 
 def evaluate_run(
@@ -64,7 +78,7 @@ def evaluate_run(
     config, card = TrainConfig.read(run / layout.CONFIG), read_card(run)
     net, _ = load_checkpoint(weights or run / layout.WEIGHTS, config.model, card.get("options"))
     part = load_part(dataclasses.replace(config, data=data or config.data), split, token)
-    part = align(part, card["classes"]) if data else part
+    part = align(part, _card_classes(card)) if data else part
     batch = 250 if part.images.shape[1] <= 64 else 25
     return evaluate(
         net,

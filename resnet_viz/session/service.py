@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +18,7 @@ from resnet_viz.analysis.montage import colour
 from resnet_viz.analysis.predictions import prediction
 from resnet_viz.analysis.statistics import channel_stats
 from resnet_viz.core.allocator import keep_memory
-from resnet_viz.core.errors import UserError
+from resnet_viz.core.errors import Cancelled, UserError
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import (
     F32,
@@ -32,6 +34,7 @@ from resnet_viz.core.types import (
 )
 from resnet_viz.data.batches import normalise
 from resnet_viz.data.transforms import prepare
+from resnet_viz.hooks.capture import REACHED
 from resnet_viz.jobs.cache import ByteLRU
 
 from .loading import open_model
@@ -41,6 +44,9 @@ NET_BYTES = 1_500_000_000
 MAP_BYTES = 256_000_000
 AROUND_BYTES = MAP_BYTES // 2
 """Of these, most that layers may take which nobody has looked at yet."""
+
+MOST_SAID = 200
+"""Characters of a foreign exception that a sentence quotes."""
 
 
 _Key = tuple[str, Normalization, bytes]
@@ -52,6 +58,34 @@ class _Net:
     net: nn.Module  # in eval mode
     card: ModelCard
     own: bool  # of our own make: no pass in eval mode writes anything into it
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what a net raises in a pass into a sentence with a next step; the log keeps where it came from.
+
+    Raises:
+        UserError: in place of any other exception.
+    """
+    try:
+        yield
+    except (UserError, Cancelled):
+        raise
+    except Exception as error:  # a foreign net may fail in any way
+        logging.getLogger("resnet_viz").info("a pass failed", exc_info=error)
+        raise UserError(_failure(error)) from error
+
+
+def _failure(error: Exception) -> str:
+    """Return an exception out of a net as a sentence: at which layer, what it says, and what to do."""
+    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(REACHED)]
+    where = f" at {notes[0].removeprefix(REACHED).strip()}" if notes else ""
+    said = str(error).strip().partition("\n")[0].rstrip(" .:")
+    if not said or isinstance(error, KeyError):  # of a KeyError nothing but the key
+        said = f"{type(error).__name__} {said}".strip()
+    if len(said) > MOST_SAID:
+        said = f"{said[:MOST_SAID].rstrip()}…"
+    return f"The net failed{where} on this picture: {said}. Choose another picture or layer."
 
 
 def _no_progress(_share: float) -> None:
@@ -69,7 +103,7 @@ class Workbench:
         keep_memory()
         self._nets: ByteLRU[_Net] = ByteLRU(NET_BYTES)
         self._maps: ByteLRU[tuple[Activation, ChannelStats]] = ByteLRU(MAP_BYTES)
-        self._beliefs: ByteLRU[tuple[F32, dict[str, float]]] = ByteLRU(32_000_000)
+        self._beliefs: ByteLRU[tuple[F32 | None, dict[str, float]]] = ByteLRU(32_000_000)
         self._said: tuple[F32, int, Prediction] | None = None
         self._parts: ByteLRU[BlockParts] = ByteLRU(64_000_000)
         self._requests: dict[str, OpenModel] = {}
@@ -169,7 +203,8 @@ class Workbench:
             return
         x = self._input(view, key)
         # a whole pass: what capture learns of one holds for all of them
-        seen = observe(opened.net, x, layers=wanted, predict=True, token=token, guard=not opened.own)
+        with _told():
+            seen = observe(opened.net, x, layers=wanted, predict=True, token=token, guard=not opened.own)
         for name, activation in seen.activations.items():
             token.check()
             self._maps.put((key, name), (activation, channel_stats(activation.maps)), activation.maps.nbytes)
@@ -190,24 +225,26 @@ class Workbench:
             begun = time.perf_counter()
             x = self._input(view, key)
             outs = {one.name: one.out for one in card.blocks} if need_belief else {}
-            seen = observe(
-                opened.net,
-                x,
-                layers=() if shown is not None else (request.layer,),
-                energies=tuple(dict.fromkeys(outs.values())),
-                parts=block if parts is None else None,
-                predict=need_belief,
-                token=token,
-                guard=not opened.own,
-            )
+            with _told():
+                seen = observe(
+                    opened.net,
+                    x,
+                    layers=() if shown is not None else (request.layer,),
+                    energies=tuple(dict.fromkeys(outs.values())),
+                    parts=block if parts is None else None,
+                    predict=need_belief,
+                    token=token,
+                    guard=not opened.own,
+                )
             pass_ms = (time.perf_counter() - begun) * 1000
             if shown is None:
                 activation = seen.activations[request.layer]
                 shown = (activation, channel_stats(activation.maps))
                 self._maps.put((key, request.layer), shown, activation.maps.nbytes)
-            if need_belief and seen.logits is not None:
+            if need_belief:  # of a net that returns maps the energies alone
                 belief = (seen.logits, {name: seen.energies[out] for name, out in outs.items()})
-                self._beliefs.put(key, belief, seen.logits.nbytes + 200 * len(outs))
+                size = 0 if seen.logits is None else seen.logits.nbytes
+                self._beliefs.put(key, belief, size + 200 * (1 + len(outs)))
             if seen.parts is not None:
                 parts = seen.parts
                 self._parts.put((key, request.block), parts, 4 * parts.x.nbytes)
@@ -227,8 +264,10 @@ class Workbench:
             coloured=(options, colour(shown[0].maps, shown[1], options)) if options is not None else None,
         )
 
-    def _prediction(self, logits: F32, card: ModelCard, top: int) -> Prediction:
-        """Return the best classes; going from layer to layer needs the same ones again."""
+    def _prediction(self, logits: F32 | None, card: ModelCard, top: int) -> Prediction | None:
+        """Return the best classes, None of a net that names none; going on to other layers needs the same again."""
+        if logits is None:
+            return None
         if self._said is None or self._said[0] is not logits or self._said[1] != top:
             self._said = (logits, top, prediction(logits, card.classes, top))
         return self._said[2]

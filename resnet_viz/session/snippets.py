@@ -1,8 +1,11 @@
-"""Copy as Python: a short script with this package that reproduces the numbers on screen."""
+"""Copy as Python: a short script with this package that reproduces the numbers on screen.
+
+Names of files, layers and nets come from anywhere: each enters the script through ``repr``.
+"""
 
 from __future__ import annotations
 
-from resnet_viz.core.types import Fit, ModelCard, Normalization
+from resnet_viz.core.types import Fit, ImageInput, ModelCard, Normalization
 
 from .requests import Look
 
@@ -10,9 +13,15 @@ from .requests import Look
 def python_script(card: ModelCard, look: Look) -> str:
     """Return a script that prints the layer's statistics and the confidences of ``look``.
 
-    A picture without a file (pasted, from the camera) is written as a path to be filled in.
+    Args:
+        card: the net, as :func:`.loading.open_model` described it.
+        look: what is on screen.
+
+    Returns:
+        Python. For a picture that it cannot read again (pasted, from the camera, an SVG drawing) it
+        asks for a file in a comment, and ends with that sentence until there is one.
     """
-    path = look.image.path or f"PATH OF THE PICTURE ({look.image.source})"
+    reader, picture = _picture(look.image)
     normalization = look.normalization or card.normalization
     lines = [
         "import torch",
@@ -21,13 +30,13 @@ def python_script(card: ModelCard, look: Look) -> str:
         "from resnet_viz.analysis.predictions import prediction",
         "from resnet_viz.core.types import CropBox, Fit, Normalization",
         "from resnet_viz.data.batches import normalise",
-        "from resnet_viz.data.images import load_image",
+        reader,
         "from resnet_viz.data.transforms import prepare",
         "from resnet_viz.session.loading import open_model",
         "from resnet_viz.session.requests import OpenModel",
         "",
-        f"net, card = open_model({_open(card)})",
-        f"image = load_image({path!r})",
+        *_open(card),
+        *picture,
         f"pixels = prepare(image, {fit_code(look.fit)}, size=card.input_size, kind=card.fit, "
         "channels=card.in_channels)",
         f"normalization = {_normalization(normalization)}",
@@ -49,16 +58,34 @@ def python_script(card: ModelCard, look: Look) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _open(card: ModelCard) -> str:
-    untrained = card.extra.get("untrained")
-    if isinstance(untrained, dict):
-        return f"OpenModel({untrained['ref']!r}, untrained=True, seed={untrained['seed']})"
-    factory = card.extra.get("factory")
-    if factory:
-        return f"OpenModel({card.source!r}, factory={factory!r}, input_size={card.input_size})"
-    # a net that ships is named by its id, which holds on every machine
-    ref = card.id if card.extra.get("id") == card.id else card.source
-    return f"OpenModel({ref!r})"
+def _open(card: ModelCard) -> list[str]:
+    """Return Python that opens the card's net as it was opened."""
+    told = dict(card.opened)
+    arguments = [repr(told.pop("ref")), *(f"{name}={value!r}" for name, value in told.items())]
+    lines = []
+    if "factory" in told:
+        lines.append(f"# run this where {told['factory']!r} can be imported")
+        if not card.opened["ref"]:
+            lines.append("# no checkpoint was given: the numbers are the same only if the function seeds its weights")
+    return [*lines, f"net, card = open_model(OpenModel({', '.join(arguments)}))"]
+
+
+def _picture(image: ImageInput) -> tuple[str, list[str]]:
+    """Return the import and the lines that read a picture again."""
+    if image.path is not None and not image.path.lower().endswith(".svg"):
+        return "from resnet_viz.data.images import load_image", [f"image = load_image({image.path!r})"]
+    if image.origin is not None:
+        at = image.origin
+        line = f"image = browse({at.data!r}, {at.split!r}).item({at.index!r})  # {image.source!r}"
+        return "from resnet_viz.data.browse import browse", [line]
+    missing = f"The picture {image.source!r} lies in no file that a script can read"
+    return "from resnet_viz.data.images import load_image", [
+        f"# {missing}.",
+        "PICTURE = ''  # save it as PNG and write its path here",
+        "if not PICTURE:",
+        f"    raise SystemExit({f'{missing}. Save it as PNG and write its path into PICTURE.'!r})",
+        "image = load_image(PICTURE)",
+    ]
 
 
 def fit_code(fit: Fit) -> str:

@@ -12,6 +12,8 @@ from resnet_viz.core.errors import OutputError
 from resnet_viz.core.paths import atomic_path, config_dir, runs_dir, trained_dir
 from resnet_viz.core.types import Normalization
 
+from .cards import finite, normalization_of, read_record, sound
+
 MAX_RECENT = 12
 FIRST_MODEL = "resnet20-cifar10"
 """The net that the app opens with; every list begins with it."""
@@ -23,16 +25,17 @@ def trained_models() -> list[tuple[str, Mapping[str, Any]]]:
     for root in (trained_dir(), runs_dir()):
         for path in sorted(root.glob("*/card.json")) if root.is_dir() else ():
             card = _read_json(path)
-            if isinstance(card, dict) and (path.parent / "weights.safetensors").is_file():
-                found.setdefault(str(card.get("id") or path.parent.name), card | {"folder": str(path.parent)})
+            if card is not None and (path.parent / "weights.safetensors").is_file():
+                card, _ = sound(card)
+                found.setdefault(card.get("id") or path.parent.name, card | {"folder": str(path.parent)})
     plain = {name for name, card in found.items() if str(card.get("arch", "")).startswith("plain")}
     return sorted(found.items(), key=lambda item: (item[0] != FIRST_MODEL, item[0] in plain, item[0]))
 
 
 def trained_size(card: Mapping[str, Any]) -> int | None:
     """Return the side at which a net was trained, where its card says so."""
-    size = card.get("input_size")
-    return size if isinstance(size, int) and 8 <= size <= 1024 else None
+    size = sound({"input_size": card.get("input_size")})[0].get("input_size")
+    return int(size) if size is not None else None
 
 
 def trained_folder(model_id: str) -> Path | None:
@@ -71,10 +74,8 @@ def remembered_normalization(path: str) -> Normalization | None:
     table = _state().get("normalization", {})
     entry = table.get(_file_key(path)) if isinstance(table, dict) else None
     try:
-        assert isinstance(entry, dict)
-        mean, std = entry["mean"], entry["std"]
-        return Normalization(str(entry["title"]), (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
-    except (AssertionError, TypeError, KeyError, IndexError):
+        return normalization_of(entry)
+    except ValueError:  # none was chosen, or the file was edited into nonsense: it is asked again
         return None
 
 
@@ -99,9 +100,9 @@ def _file_key(path: str) -> str:
         return str(target)
 
 
-def _read_json(path: Path) -> object:
+def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_record(path)
     except (OSError, ValueError):
         return None
 
@@ -111,14 +112,14 @@ def _state_path() -> Path:
 
 
 def _state() -> dict[str, Any]:
-    state = _read_json(_state_path())
-    return state if isinstance(state, dict) else {}
+    state: dict[str, Any] = finite(_read_json(_state_path()) or {})
+    return state
 
 
 def _write_state(changes: dict[str, Any]) -> None:
     """Write changed entries; a damaged file is kept beside the new one as ``state.json.bak``."""
     path = _state_path()
-    if path.is_file() and not isinstance(_read_json(path), dict):
+    if path.is_file() and _read_json(path) is None:
         path.replace(path.with_suffix(".json.bak"))
     try:
         with atomic_path(path) as temporary:

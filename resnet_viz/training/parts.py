@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from resnet_viz.core.errors import UserError
-from resnet_viz.core.paths import runs_dir, trained_dir
+from resnet_viz.core.paths import exists, named_path, runs_dir, trained_dir
 from resnet_viz.models import create, models
 from resnet_viz.models.blocks import BlockSpec
 from resnet_viz.models.checkpoint import load_checkpoint
@@ -50,10 +50,10 @@ def find_start(name: str) -> Path:
     """Return where the weights to start from lie: a shipped net's id, a user's run, or a path.
 
     Raises:
-        UserError: if there is no such thing.
+        UserError: if there is no such thing, or it cannot be looked at.
     """
-    for path in (trained_dir() / name, runs_dir() / name, Path(name).expanduser()):
-        if path.exists():
+    for path in (trained_dir() / name, runs_dir() / name, named_path(name)):
+        if exists(path):
             return path
     shipped = ", ".join(sorted(path.name for path in trained_dir().iterdir() if path.is_dir()))
     raise UserError(f"There are no weights named {name}. Give a checkpoint, a run's folder, or one of {shipped}.")

@@ -329,11 +329,12 @@ def test_confidences_show_copy_and_mark_the_truth(qtbot: QtBot) -> None:
     logits = np.array([1.0, 4.0, 2.0], np.float32)
     made = prediction(logits, ["ship", "cat", "dog"], 3)
     assert np.allclose(made.probs, torch.softmax(torch.tensor(logits), 0).numpy())
-    widget.set_prediction(made)
     widget.set_true_label("dog")
+    widget.set_prediction(made)
     widget.show()
     assert "wrong" in widget._truth.text() and "dog" in widget._truth.text()
     widget.set_true_label("cat")
+    widget.set_prediction(made)
     assert "right" in widget._truth.text()
     assert widget.as_text().splitlines()[0].startswith("cat\t0.8437")
     before = widget.grab().toImage()
@@ -410,6 +411,14 @@ def test_the_strip_decodes_what_is_visible_only(qtbot: QtBot) -> None:
     strip.resize(600, 120)
     strip.show()
     source = Pictures(5000)
+
+    def decode(index: int) -> None:
+        try:
+            strip.set_thumbnail(index, source.thumbnail(index))
+        except PictureError:
+            strip.set_thumbnail(index, None)
+
+    strip.thumbnail_wanted.connect(decode)
     strip.set_source(source)
     qtbot.waitUntil(lambda: 2 in source.decoded and 5 in source.decoded, timeout=5000)
     qtbot.wait(50)

@@ -355,10 +355,9 @@ def test_a_folder_opens_as_a_strip_and_keeps_layer_and_pins(open_window: Open, q
     window.inspect.toggle_pin(5)
     drop(window, str(folder))
     qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.source == "0.png", timeout=20_000)
-    window.actions_by_id["next_picture"].trigger()
-    assert window.inspect.image is not None and window.inspect.image.source == "1.png"
-    window.actions_by_id["previous_picture"].trigger()
-    assert window.inspect.image.source == "0.png"
+    for action, name in (("next_picture", "1.png"), ("previous_picture", "0.png")):
+        window.actions_by_id[action].trigger()
+        qtbot.waitUntil(lambda name=name: window.inspect.image.source == name, timeout=20_000)  # type: ignore[misc]
     assert window.inspect.strip.isVisible()
     assert window.inspect.layer == "layer3.0" and window.inspect.pinned() == {5}
     qtbot.waitUntil(window.inspect.settled, timeout=20_000)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from resnet_viz.core.errors import CheckpointError, UserError
 from resnet_viz.models import create, files, models
-from resnet_viz.models.checkpoint import load_checkpoint, read_state
+from resnet_viz.models.checkpoint import load_checkpoint, load_into, read_state
 from resnet_viz.models.factory import load_factory
 
 X = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -343,3 +343,39 @@ def test_factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():
         with pytest.raises(UserError, match=part):
             load_factory(spec)
+
+
+def test_counters_that_float_made_real_are_whole_numbers_again(tmp_path: Path) -> None:
+    """``{k: v.float() for k, v in net.state_dict().items()}`` is what many scripts save."""
+    net = create("resnet20", seed=3)
+    net.bn1.num_batches_tracked.fill_(64_000)
+    path = tmp_path / "all-float.pth"
+    torch.save({key: value.float() for key, value in net.state_dict().items()}, path)
+    opened, _ = load_checkpoint(path)
+    assert same_answers(net, opened)
+    counter = opened.get_buffer("bn1.num_batches_tracked")
+    assert counter.dtype == torch.int64 and int(counter) == 64_000
+    other = create("resnet20", seed=4)
+    load_into(other, path, "resnet20")
+    assert same_answers(net, other) and int(other.get_buffer("bn1.num_batches_tracked")) == 64_000
+
+
+@pytest.mark.parametrize("value", [0.5, float("nan"), float("inf"), 1e30])
+def test_a_counter_that_counts_nothing_is_refused_in_words_that_fit(tmp_path: Path, value: float) -> None:
+    state = create("resnet20").state_dict()
+    state["bn1.num_batches_tracked"] = torch.tensor(value)
+    path = tmp_path / "odd.pth"
+    torch.save(state, path)
+    sentence = r"'bn1.num_batches_tracked' holds float32, the net expects whole numbers"
+    with pytest.raises(CheckpointError, match=sentence):
+        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match=sentence):
+        load_into(create("resnet20"), path, "resnet20")
+
+
+def test_weights_that_are_whole_numbers_are_refused(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(2, 2))
+    path = tmp_path / "whole.pth"
+    torch.save({key: value.to(torch.int32) for key, value in net.state_dict().items()}, path)
+    with pytest.raises(CheckpointError, match="holds int32, the net expects real numbers"):
+        load_into(net, path, "net")

@@ -84,7 +84,7 @@ def test_a_whole_pickled_module_is_refused_by_name(tmp_path: Path, save: Callabl
 
 @pytest.mark.parametrize(
     "value",
-    [np.float32(0.5), np.arange(3), Path("x"), torch.nn.Linear(1, 1), object(), slice(3)],
+    [np.complex64(0.5), np.arange(3), Path("x"), torch.nn.Linear(1, 1), object(), slice(3)],
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_neither_tensor_nor_plain_value_is_refused(tmp_path: Path, value: object) -> None:

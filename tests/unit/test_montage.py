@@ -155,6 +155,9 @@ def test_pinned_channels_come_first_when_asked() -> None:
     shown = grids.order(stats, GridOptions(sort="mean", pinned_first=True), frozenset({7, 2}))
     assert set(shown[:2]) == {2, 7}
     assert grids.order(stats, GridOptions(sort="mean"), frozenset({7, 2})).tolist() != shown.tolist()
+    maps = RNG.normal(size=(10, 2, 2)).astype(np.float32)
+    made = grids.montage(maps, channel_stats(maps), GridOptions(pinned_first=True), pinned=frozenset({7, 2}))
+    assert made.shown.tolist() == [2, 7, 0, 1, 3, 4, 5, 6, 8, 9]
 
 
 def test_ranges_are_what_the_choice_says() -> None:
@@ -171,6 +174,16 @@ def test_ranges_are_what_the_choice_says() -> None:
     assert set(low) == {-4.0} and set(high) == {4.0}
 
 
+def test_a_scale_without_the_outermost_values_never_shrinks_to_nothing() -> None:
+    maps = RNG.random((4, 20, 20)).astype(np.float32)
+    cut = grids.with_percentiles(maps, GridOptions())
+    assert cut.normalize == "fixed" and cut.fixed == pytest.approx(np.percentile(maps, [1, 99]))
+    sparse = np.zeros((4, 20, 20), np.float32)
+    sparse[2, 3, 4] = 0.0022
+    assert grids.with_percentiles(sparse, GridOptions()).fixed == (0.0, pytest.approx(0.0022))
+    assert grids.with_percentiles(np.full((1, 2, 2), np.nan, np.float32), GridOptions()) == GridOptions()
+
+
 def test_values_that_are_no_numbers_do_not_spoil_the_scale() -> None:
     maps = RNG.random((3, 4, 4)).astype(np.float32)
     maps[1, 2, 2] = np.nan
@@ -179,6 +192,7 @@ def test_values_that_are_no_numbers_do_not_spoil_the_scale() -> None:
     low, high = grids.layer_range(stats)
     assert np.isfinite([low, high]).all() and low >= 0 and high <= 1
     assert grids.colour(maps, stats, GridOptions())[1, 2, 2] == 0xFFFF00FF
+    assert grids.holds_nan(stats) and not grids.holds_nan(channel_stats(maps[2:]))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +205,8 @@ def test_the_fitted_grid_fits_or_keeps_its_least_cell(
     zoom = grids.fit(count, width, height, *room, gap=3, least=30)
     layout = grids.arrange(count, width, height, room[0], zoom, 3)
     assert layout.width <= room[0] or layout.columns == 1
-    if layout.cell_w > 31:
+    assert layout.cell_w >= 30
+    if layout.cell_w >= 30 + width:  # whole multiples that are not the least one
         assert layout.height <= room[1]
 
 

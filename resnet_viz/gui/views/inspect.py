@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from PyQt6.QtCore import QCoreApplication, QTimer, pyqtSignal
@@ -13,7 +14,17 @@ from resnet_viz.gui.context import Context
 from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, LookAhead, LookAround, Looked
 
-from .inspect_logic import block_with_skip, channel_sentence, default_layer, introduction, neighbour, spans_decades
+from .inspect_logic import (
+    block_with_skip,
+    channel_sentence,
+    default_layer,
+    introduction,
+    is_for,
+    neighbour,
+    provenance,
+    spans_decades,
+    waiting_sentence,
+)
 from .inspect_panels import InspectPanels
 from .registry import ViewSpec, views
 
@@ -65,6 +76,9 @@ class InspectView(InspectPanels):
         self.layer = ""
         self.channel = 0
         self.looked: Looked | None = None
+        self._of: tuple[ModelCard, Look] | None = None  # whose maps these are, and what was asked for
+        self._answered: frozenset[str] = frozenset()
+        self._opening = self._problem = ""
         self._waiting: set[str] = set()
         self._around = QTimer(self)
         self._around.setSingleShot(True)
@@ -116,6 +130,7 @@ class InspectView(InspectPanels):
         self.inspector.overlay_toggled.connect(lambda _on: self._show_overlay())
         self.strip.picked.connect(self.picture_picked)
         self._context.nets.arrived.connect(self._on_arrived)
+        self._context.files.arrived.connect(self._on_file)
 
     # ---- what the person chose ----
 
@@ -127,17 +142,24 @@ class InspectView(InspectPanels):
         self.tree.set_card(card)
         self.map.set_values(None, "")
         self.picture.set_model(card.input_size, card.fit, card.normalization, card.normalization_known)
+        self.confidences.set_classes(card.classes)
         names = {layer.name for layer in card.layers}
         self.banner.clear()
-        self._introduce(card)
+        self._answered = frozenset()
+        self._introduce()
         self.select_layer(self.layer if self.layer in names else default_layer(card), force=True)
 
-    def _introduce(self, card: ModelCard) -> None:
-        """Say in the banner what a person must know of a net, and offer what can be done about it."""
-        text, warns, twin = introduction(card)
-        if text:
-            actions = [(_tr("It is the plain net"), lambda: self.arch_chosen.emit(twin))] if twin else []
-            self.banner.show_message(text, "warn" if warns else "info", actions)
+    def _introduce(self, answered: str = "") -> None:
+        """Say in the banner what a person must know of the net; a question stays there until it is answered."""
+        if self.card is None:
+            return
+        self._answered |= {answered}
+        text, warns, twin = introduction(self.card, self._answered)
+        actions: list[tuple[str, Callable[[], object]]] = []
+        if twin:
+            actions.append((_tr("It is the plain net"), lambda: self.arch_chosen.emit(twin)))
+            actions.append((_tr("It is the residual net"), lambda: self._introduce("arch")))
+        self.banner.set_standing(text, "warn" if warns else "info", actions)
 
     def set_picture(self, image: ImageInput) -> None:
         """Show another picture to the net; net, layer, channel and pins stay."""
@@ -147,6 +169,20 @@ class InspectView(InspectPanels):
         self.picture.set_fit(self.fit)
         self.confidences.set_true_label(image.label)
         self.refresh()
+        self._show_waiting()
+
+    def set_opening(self, text: str) -> None:
+        """Say what is being opened, while there is nothing to show; empty when that is done."""
+        if text:
+            self._opening = text
+            self._show_waiting()
+        else:
+            QTimer.singleShot(0, self._end_opening)  # what was opened comes with the same turn of the event loop
+
+    def _end_opening(self, failed: bool = False) -> None:
+        if failed or (self.card is None and self.image is None):  # given up: the net is longer in coming
+            self._opening = ""
+        self._show_waiting()
 
     def select_layer(self, name: str, force: bool = False) -> None:
         """Show another layer."""
@@ -227,7 +263,7 @@ class InspectView(InspectPanels):
 
     def _on_normalization(self, normalization: Normalization) -> None:
         self.normalization = normalization
-        self.banner.clear()
+        self._introduce("normalization")
         self.normalization_chosen.emit(normalization)
         self.refresh()
 
@@ -252,15 +288,8 @@ class InspectView(InspectPanels):
         )
 
     def provenance(self) -> dict[str, str]:
-        """Return where the numbers on screen come from, for the files they are saved in."""
-        card, image = self.card, self.image
-        return {
-            "model": card.title if card else "",
-            "found": card.found if card else "",
-            "image": image.source if image else "",
-            "layer": self.layer,
-            "fit": self.fit.mode,
-        }
+        """Return where the numbers on screen come from, for the files they are saved in; what is chosen may differ."""
+        return provenance(*self._of) if self._of is not None else {}
 
     def refresh(self) -> None:
         """Ask for what is chosen now; an answer to an older question will not be shown."""
@@ -272,13 +301,20 @@ class InspectView(InspectPanels):
             return
         self._ahead.stop()
         self._idle.stop()
-        if self._ahead_look is not None and not self._is_for(self._ahead_look, look):
+        if self._ahead_look is not None and not is_for(self._ahead_look, look):
             self._context.nets.cancel("ahead")
             self._ahead_look = None
         self._waiting.add("look")
         self._context.nets.ask("look", look)  # first: the worker wakes up while the rest is done
         self.center.grid.set_busy(True)
         self._stale.start()
+        self._show_waiting()
+
+    def _show_waiting(self) -> None:
+        """Say in place of the maps what is being done, while there are none."""
+        if self.looked is None and not self._problem:
+            has_net, has_picture = self.card is not None, self.image is not None
+            self.center.set_note(waiting_sentence(self._opening, has_net, has_picture, "look" in self._waiting))
 
     def _on_pointed(self, name: str) -> None:
         """Note the layer that may be chosen next, none for an empty name."""
@@ -296,7 +332,7 @@ class InspectView(InspectPanels):
             return
         # no belief: the one on screen is known, and a pass for the maps alone ends behind the layer
         look = replace(look, layer=name, block=None, predict=False, energies=False, options=None)
-        if self._ahead_look is not None and self._is_for(self._ahead_look, look):
+        if self._ahead_look is not None and is_for(self._ahead_look, look):
             return
         self._ahead_look, self._pointed = look, ""
         self._context.nets.ask("ahead", LookAhead(look))
@@ -306,12 +342,6 @@ class InspectView(InspectPanels):
         look = self.request()
         if look is not None and self.settled() and self.center.mode == "maps" and self.isVisible():
             self._context.nets.ask("around", LookAround(look), yields=True)
-
-    @staticmethod
-    def _is_for(ahead: Look, look: Look) -> bool:
-        """Return whether what is computed ahead is what a look will need."""
-        same = ahead.model == look.model and ahead.image is look.image and ahead.layer == look.layer
-        return same and ahead.fit == look.fit and ahead.normalization == look.normalization
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         self._on_pointed("")  # nobody points at what is not there; at the end the worker is gone as well
@@ -338,6 +368,7 @@ class InspectView(InspectPanels):
             return  # kept by the worker, or an error that a click will tell
         if outcome.kind == "model" and outcome.error is not None:
             self._idle.start()  # the net that is open stays so
+            self._end_opening(failed=True)
         if outcome.kind == "ahead":
             self._ahead_look = None  # kept by the worker, or an error that a click will tell
             self._idle.start()
@@ -347,17 +378,46 @@ class InspectView(InspectPanels):
             if self._pointed and not self._waiting:
                 self._ahead.start()  # the mouse came to rest while the worker was busy
         if outcome.error is not None and outcome.kind in ("look", "filters"):
-            self.center.grid.set_busy(False)
-            self.banner.show_message(str(outcome.error), "error")
-            self.failed.emit(str(outcome.error))
-        elif isinstance(outcome.value, Looked):
-            self._show(outcome.value)
+            self._show_failure(outcome.kind, str(outcome.error))
+        elif isinstance(outcome.value, Looked) and isinstance(outcome.request, Look):
+            self._show(outcome.value, outcome.request)
         elif isinstance(outcome.value, FiltersOpened):
             self.center.filters.set_filters(outcome.value.filters, self.channel)
 
-    def _show(self, looked: Looked) -> None:
+    def _on_file(self, outcome: Outcome) -> None:
+        if outcome.kind in ("picture", "folder") and outcome.error is not None:
+            self._end_opening(failed=True)
+
+    def _show_failure(self, kind: str, problem: str) -> None:
+        """Say what went wrong; nothing older may stand under the name of what was chosen."""
+        if kind == "filters":
+            self.center.filters.set_filters(None)
+        else:
+            self.looked = self._of = None
+            self._problem = problem
+            self._after.stop()
+            self._stale.stop()
+            self.center.grid.set_busy(False)
+            self.center.clear(problem)
+            self.confidences.set_stale(False)
+            self.confidences.set_prediction(None)
+            self.map.set_values(None, "")
+            self.map.set_input(None)
+            self.picture.set_net_view(None)
+            self._show_selection()
+            self._show_channel()
+            self.status.emit("")
+        self.banner.show_message(problem, "error")
+        self.failed.emit(problem)
+
+    def _show(self, looked: Looked, look: Look) -> None:
         if self.card is None or looked.card_id != self.card.id:
             return
+        if self._problem:
+            if self.banner.text() == self._problem:
+                self.banner.clear()
+            self._problem = ""
+        self._of = (self.card, look)
         self.looked = replace(looked, coloured=None)  # the grid keeps the pictures, until it makes others
         self.center.grid.set_busy(False)
         activation = looked.activation
@@ -381,8 +441,7 @@ class InspectView(InspectPanels):
             heads = {block.name for block in self.card.blocks if block.kind == "head"}
             values = {name: value for name, value in looked.energies.items() if name not in heads}
             self.map.set_values(values, _tr("mean |activation|"), log=spans_decades(values))
-        if looked.prediction is not None:
-            self.confidences.set_prediction(looked.prediction)
+        self.confidences.set_prediction(looked.prediction)
         if "look" not in self._waiting:
             self._stale.stop()
             self.confidences.set_stale(False)
@@ -404,6 +463,7 @@ class InspectView(InspectPanels):
         grid = self.center.grid
         if shown is None or self.looked is None:
             self.inspector.set_channel(None, None, 0, None, grid.options())
+            self._show_overlay()
             return
         activation, stats = shown
         self.inspector.set_channel(activation, stats, self.channel, self.looked.net_view, grid.options())

@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from resnet_viz.analysis.montage import Coloured, ranges
+from resnet_viz.analysis.montage import Coloured, holds_nan, ranges
 from resnet_viz.core.types import Activation, ChannelStats, LayerInfo
 from resnet_viz.gui.widgets.color_bar import ColorBar
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
@@ -55,6 +55,7 @@ class InspectCenter(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.grid = FeatureGrid()
+        self._note = ""
         self.toolbar = GridToolbar(self.grid)
         self.microscope = Microscope()
         self.filters = FilterView()
@@ -111,6 +112,7 @@ class InspectCenter(QWidget):
         self.retranslate()
         self.set_pin_count(0)
         self.set_layer(None)
+        self.clear()
 
     def _maps_page(self) -> QWidget:
         page = QWidget()
@@ -193,7 +195,33 @@ class InspectCenter(QWidget):
     ) -> None:
         """Show a layer's maps at once; :meth:`show_scale` follows a moment later."""
         self.grid.set_activation(activation, stats, coloured)
+        self._savable(activation is not None)
+        self.set_note("")
         self.grid.paint_now()  # the maps are what the click was for: all else that has changed would be painted first
+
+    def clear(self, why: str = "") -> None:
+        """Show no maps, no parts and no scale, and where they would stand, why; nothing can be saved then."""
+        self.grid.set_activation(None, None)
+        self.color_bar.clear()
+        self.set_hint("")
+        self._savable(False)
+        self.set_note(why)
+        if why:
+            self.microscope.set_parts(None)
+            self.microscope.set_message(why)
+
+    def set_note(self, text: str) -> None:
+        """Say where the maps would stand why there are none; empty for the grid's own words."""
+        self._note = text
+        self.grid.set_waiting(text)
+
+    def note(self) -> str:
+        """Return what is said in place of the maps."""
+        return self._note
+
+    def _savable(self, can: bool) -> None:
+        for button in (self.save_button, self.python_button):
+            button.setEnabled(can)
 
     def show_scale(self) -> None:
         """Draw the scale of the grid, and say what it spans."""
@@ -201,14 +229,14 @@ class InspectCenter(QWidget):
         if stats is None or self.grid.activation() is None:
             self.color_bar.clear()
             return
-        low, high = ranges(stats, options)
+        (low, high), missing = ranges(stats, options), holds_nan(stats)
         if options.normalize == "channel":
             # each channel has ends of its own, so numbers here would be nobody's
             note = _tr("each channel from its own least to its own greatest value")
-            self.color_bar.set_scale(0.0, 1.0, options.colormap, note, ends=(_tr("min"), _tr("max")))
+            self.color_bar.set_scale(0.0, 1.0, options.colormap, note, (_tr("min"), _tr("max")), missing=missing)
         else:
             note = _tr("one scale for the layer") if options.normalize == "layer" else _tr("fixed scale")
-            self.color_bar.set_scale(float(low[0]), float(high[0]), options.colormap, note)
+            self.color_bar.set_scale(float(low[0]), float(high[0]), options.colormap, note, missing=missing)
 
     def set_pin_count(self, count: int) -> None:
         """Say how many channels of this layer are pinned; clicking the text unpins them."""

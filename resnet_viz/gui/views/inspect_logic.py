@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from PyQt6.QtCore import QCoreApplication
 
 from resnet_viz.core.types import ChannelStats, ModelCard, ReceptiveField
+from resnet_viz.session.requests import Look
 
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("Inspect", text)
 
 
-def introduction(card: ModelCard) -> tuple[str, bool, str]:
-    """Return what a person must know of a net.
+def introduction(card: ModelCard, answered: frozenset[str] = frozenset()) -> tuple[str, bool, str]:
+    """Return what a person must know of a net, and be asked about it.
+
+    Args:
+        card: the net.
+        answered: which questions have their answer: ``"normalization"``, ``"arch"``.
 
     Returns:
         The sentences, empty where there is nothing to say; whether one of them is a warning; and
@@ -24,18 +30,36 @@ def introduction(card: ModelCard) -> tuple[str, bool, str]:
     ambiguous = [warning for warning in card.warnings if f"--arch {twin}" in warning]
     texts = [warning for warning in card.warnings if warning not in ambiguous]
     warns = bool(texts)
-    if not card.normalization_known:
+    if not card.normalization_known and "normalization" not in answered:
         texts.append(
             _tr(
                 "The file does not say which mean and standard deviation this net was trained with. "
                 "Choose them beside the picture."
             )
         )
-    if ambiguous:
+    asks = bool(ambiguous) and "arch" not in answered
+    if asks:
         texts.append(_tr("A plain net has the same weights; the file does not say which of the two it is."))
     if "untrained" in card.extra:
         texts.append(_tr("These weights are random: what the net believes means nothing yet."))
-    return " ".join(texts), warns, twin if ambiguous else ""
+    return " ".join(texts), warns, twin if asks else ""
+
+
+def waiting_sentence(opening: str, has_net: bool, has_picture: bool, computing: bool) -> str:
+    """Return what to say while there are no maps yet.
+
+    Args:
+        opening: what is being opened, as a sentence; empty for nothing.
+        has_net: whether a net is open.
+        has_picture: whether a picture is.
+        computing: whether the maps have been asked for.
+
+    Returns:
+        A sentence, empty while it is the person's turn.
+    """
+    if computing and has_net and has_picture:
+        return _tr("Computing the feature maps…")
+    return opening if not (has_net and has_picture) else ""
 
 
 def channel_sentence(channel: int, field: ReceptiveField | None, stats: ChannelStats) -> str:
@@ -46,7 +70,9 @@ def channel_sentence(channel: int, field: ReceptiveField | None, stats: ChannelS
         sees = _tr("sees the whole picture")
     else:
         sees = _tr("each position sees {0} × {1} pixels (yellow box on the picture)").format(field.size_y, field.size_x)
-    if stats.dead[channel]:
+    if np.isnan(stats.min[channel]):
+        state = _tr("holds values that are no numbers (NaN), drawn in magenta")
+    elif stats.dead[channel]:
         state = _tr("zero everywhere: dead for this picture")
     else:
         state = _tr("not zero at {0:.0f} % of positions").format(100 * (1 - stats.zeros[channel]))
@@ -87,3 +113,20 @@ def neighbour(card: ModelCard, layer: str, step: int) -> str | None:
     else:  # on a container: its first layer is the neighbour
         at = next((i for i, name in enumerate(names) if name.startswith(f"{layer}.")), 0)
     return names[at] if 0 <= at < len(names) else None
+
+
+def is_for(ahead: Look, look: Look) -> bool:
+    """Return whether what is computed ahead is what a look will need."""
+    same = ahead.model == look.model and ahead.image is look.image and ahead.layer == look.layer
+    return same and ahead.fit == look.fit and ahead.normalization == look.normalization
+
+
+def provenance(card: ModelCard, look: Look) -> dict[str, str]:
+    """Return where the answer to a question comes from, for the files it is saved in."""
+    return {
+        "model": card.title,
+        "found": card.found,
+        "image": look.image.source,
+        "layer": look.layer,
+        "fit": look.fit.mode,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import QCoreApplication, pyqtSignal
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from resnet_viz.analysis.montage import ranges
+from resnet_viz.analysis.montage import holds_nan, ranges
 from resnet_viz.core.types import I64
 from resnet_viz.gui.widgets.block_bars import BlockBars
 from resnet_viz.gui.widgets.color_bar import ColorBar
@@ -99,14 +99,15 @@ class TrainSide(QWidget):
         layer = watched.activation.layer
         self.maps_title.setText(_tr("{0} through {1}, epoch {2}").format(picture, layer, watched.epoch))
         self.grid.set_activation(watched.activation, watched.stats)
-        options = self.grid.options()
+        options, missing = self.grid.options(), holds_nan(watched.stats)
         if options.normalize == "channel":
             ends = (_tr("min"), _tr("max"))
-            self.scale.set_scale(0.0, 1.0, options.colormap, _tr("own scales"), ends=ends)
+            self.scale.set_scale(0.0, 1.0, options.colormap, _tr("own scales"), ends, missing=missing)
             self.scale.setToolTip(_tr("Each channel is coloured by its own range"))
         else:
             low, high = ranges(watched.stats, options)
-            self.scale.set_scale(float(low[0]), float(high[0]), options.colormap, _tr("one scale"))
+            note = _tr("one scale")
+            self.scale.set_scale(float(low[0]), float(high[0]), options.colormap, note, missing=missing)
             self.scale.setToolTip(_tr("All channels are coloured by one range"))
 
 

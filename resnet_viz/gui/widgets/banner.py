@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolic
 from resnet_viz.gui import theme
 
 Kind = Literal["info", "warn", "error"]
+Actions = Sequence[tuple[str, Callable[[], object]]]
 _SIGNS: dict[str, str] = {"info": "ℹ", "warn": "⚠", "error": "✕"}
 
 
@@ -19,7 +20,11 @@ def _tr(text: str) -> str:
 
 
 class Banner(QFrame):
-    """One message at a time; hidden while there is none."""
+    """One message at a time; hidden while there is none.
+
+    A standing message (a question that waits for its answer) lies under those that come and go:
+    it is on show again as soon as they are gone.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,7 +41,7 @@ class Banner(QFrame):
         self._close.setText("✕")
         self._close.setToolTip(_tr("Hide this message (Esc)"))
         self._close.setAccessibleName(_tr("Hide this message"))
-        self._close.clicked.connect(self.clear)
+        self._close.clicked.connect(self._on_close)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(16, 8, 8, 8)
         self._row.setSpacing(8)
@@ -44,12 +49,36 @@ class Banner(QFrame):
         self._row.addWidget(self._text, 1)
         self._row.addWidget(self._close)
         self._buttons: list[QPushButton] = []
+        self._standing: tuple[str, Kind, Actions] | None = None
+        self._passing = False
         self.hide()
 
-    def show_message(
-        self, text: str, kind: Kind = "info", actions: Sequence[tuple[str, Callable[[], None]]] = ()
-    ) -> None:
+    def show_message(self, text: str, kind: Kind = "info", actions: Actions = ()) -> None:
         """Show a message, instead of the one before, with buttons for what can be done."""
+        self._passing = True
+        self._put(text, kind, actions)
+
+    def set_standing(self, text: str, kind: Kind = "info", actions: Actions = ()) -> None:
+        """Show a message whenever no other is on show, until it is closed or set anew; an empty text ends it."""
+        self._standing = (text, kind, actions) if text else None
+        if not self._passing:
+            self.clear()
+
+    def clear(self) -> None:
+        """Take the message away that came last; one that stands is seen again."""
+        self._passing = False
+        if self._standing is not None:
+            self._put(*self._standing)
+            return
+        self._drop_buttons()
+        self.hide()
+
+    def _on_close(self) -> None:
+        if not self._passing:
+            self._standing = None
+        self.clear()
+
+    def _put(self, text: str, kind: Kind, actions: Actions) -> None:
         self._drop_buttons()
         self._kind = kind
         self._sign.setText(_SIGNS[kind])
@@ -67,14 +96,10 @@ class Banner(QFrame):
         """Return the message shown, empty if there is none."""
         return self._text.text() if not self.isHidden() else ""
 
-    def clear(self) -> None:
-        """Hide the message."""
-        self._drop_buttons()
-        self.hide()
-
     def _drop_buttons(self) -> None:
         for button in self._buttons:
             self._row.removeWidget(button)
+            button.hide()  # it is deleted when the event loop turns, and must not be seen until then
             button.deleteLater()
         self._buttons.clear()
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from PyQt6.QtCore import QCoreApplication, QEvent, QLineF, QRect, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import ClassScore, Prediction
+from resnet_viz.data.labels import plain
 from resnet_viz.gui import theme
+
+from .color_bar import number
 
 
 def _tr(text: str) -> str:
@@ -31,6 +35,32 @@ def rows_of(prediction: Prediction | None, before: Prediction | None) -> tuple[C
         return scores
     prob, logit = float(prediction.probs[first.index]), float(prediction.logits[first.index])
     return (*scores[:-1], ClassScore(first.index, first.label, prob, logit))
+
+
+def logit_text(logit: float, digits: int = 2) -> str:
+    """Return a net's raw output for people: in full where that is short, else as ``"2.78·10⁸"``."""
+    return number(logit) if abs(logit) >= 1e5 else f"{logit:.{digits}f}".replace("-", "−")
+
+
+def truth_text(label: str, prediction: Prediction | None, classes: Sequence[str]) -> tuple[str, bool | None]:
+    """Return the line about the class that is right.
+
+    Args:
+        label: that class, as the data set calls it.
+        prediction: what the net believes of this very picture, None while that is not known.
+        classes: what the net can answer, empty while that is not known.
+
+    Returns:
+        The line; and whether the net is right, None where that cannot be said.
+    """
+    if classes and not any(plain(name) == plain(label) for name in classes):
+        if all(name == f"class {index}" for index, name in enumerate(classes)):
+            return _tr("true label: {0} (the net's classes have no names)").format(label), None
+        return _tr("true label: {0} (no class of this net)").format(label), None
+    if prediction is None or not prediction.top or math.isnan(prediction.top[0].prob):
+        return _tr("true label: {0}").format(label), None
+    right = plain(prediction.top[0].label) == plain(label)
+    return (_tr("✓ right: it is “{0}”") if right else _tr("✗ wrong: it is “{0}”")).format(label), right
 
 
 class Confidences(QWidget):
@@ -66,13 +96,16 @@ class Confidences(QWidget):
         layout.addWidget(self._truth)
         layout.addWidget(self.bars)
         self._label: str | None = None
+        self._classes: Sequence[str] = ()
+        self._judged = False
+        self._coloured = theme.current()
         self._prediction: Prediction | None = None
         self._before: Prediction | None = None
         self._truth.hide()
 
     def set_prediction(self, prediction: Prediction | None) -> None:
-        """Show a prediction."""
-        self._prediction = prediction
+        """Show a prediction of the picture whose true label was set last, None for none."""
+        self._prediction, self._judged = prediction, prediction is not None
         self.bars.set_scores(rows_of(prediction, self._before))
         self._show_truth()
 
@@ -87,20 +120,32 @@ class Confidences(QWidget):
         self.bars.set_stale(stale)
 
     def set_true_label(self, label: str | None) -> None:
-        """Say which class is right, where that is known."""
-        self._label = label
-        self.bars.set_true_label(label)
+        """Say which class is right for another picture, where that is known; the next prediction is judged by it."""
+        self._label, self._judged = label, False
+        self._show_truth()
+
+    def set_classes(self, classes: Sequence[str]) -> None:
+        """Say what the net can answer: a true label that is none of these makes no answer wrong."""
+        self._classes = classes
         self._show_truth()
 
     def _show_truth(self) -> None:
         self._truth.setVisible(self._label is not None)
-        if self._label is None or self._prediction is None or not self._prediction.top:
+        # bars of the picture before have no class that is right for this one
+        self.bars.set_true_label(self._label if self._judged else None)
+        if self._label is None:
             return
-        right = self._prediction.top[0].label == self._label
-        text = _tr("✓ right: it is “{0}”") if right else _tr("✗ wrong: it is “{0}”")
-        self._truth.setText(text.format(self._label))
-        colours = theme.current()
-        self._truth.setStyleSheet(f"color: {colours.ok if right else colours.error};")
+        text, right = truth_text(self._label, self._prediction if self._judged else None, self._classes)
+        self._truth.setText(text)
+        colours = self._coloured = theme.current()
+        colour = colours.muted if right is None else colours.ok if right else colours.error
+        self._truth.setStyleSheet(f"color: {colour};")
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        # a style sheet of its own changes the palette again: only another theme is worth a new one
+        if event is not None and event.type() == QEvent.Type.PaletteChange and self._coloured is not theme.current():
+            self._show_truth()
 
     def as_text(self) -> str:
         """Return what is shown as lines of label, probability and logit, separated by tabs."""
@@ -149,8 +194,9 @@ class _Bars(QWidget):
     def _value(self, score: ClassScore) -> str:
         was = self._was(score)
         if self._logits:
-            text = f"{score.logit:.2f}" if was is None else f"{was[1]:.1f} → {score.logit:.1f}"
-            return text.replace("-", "−")
+            if was is None:
+                return logit_text(score.logit)
+            return f"{logit_text(was[1], 1)} → {logit_text(score.logit, 1)}"
         return percent(score.prob) if was is None else f"{100 * was[0]:.1f} → {percent(score.prob)}"
 
     def set_logits(self, on: bool) -> None:
@@ -165,6 +211,12 @@ class _Bars(QWidget):
     def set_true_label(self, label: str | None) -> None:
         self._true = label
         self.update()
+
+    def value_width(self) -> int:
+        """Return the width of the column of values: of the widest, and never less than usual, so that bars stay."""
+        usual = "−100.00 " if self._before is None else "100.0 → 100.0 %"
+        advance = self.fontMetrics().horizontalAdvance
+        return max(advance(text) for text in (usual, *map(self._value, self._scores))) + 4
 
     def _row(self) -> int:
         return self.fontMetrics().height() + 5
@@ -212,14 +264,14 @@ class _Bars(QWidget):
         painter.setOpacity(0.55 if self._stale else 1.0)
         widest = max(metrics.horizontalAdvance(score.label) for score in self._scores)
         label_w = min(widest + 24, int(self.width() * 0.4))
-        value_w = metrics.horizontalAdvance("−100.00 " if self._before is None else "100.0 → 100.0 %") + 4
+        value_w = self.value_width()
         top = max(abs(score.logit) for score in self._scores) or 1.0
         bar_x, bar_w = label_w + 8, max(20, self.width() - label_w - value_w - 16)
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         left = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         for index, score in enumerate(self._scores):
             y = index * row
-            mark = "✓ " if score.label == self._true else ""
+            mark = "✓ " if self._true is not None and plain(score.label) == plain(self._true) else ""
             painter.setPen(QColor(colours.ok if mark else colours.text))
             text = metrics.elidedText(mark + score.label, Qt.TextElideMode.ElideRight, label_w)
             painter.drawText(QRect(0, y, label_w, row), left, text)

@@ -7,7 +7,9 @@ from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaint
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from resnet_viz.core.types import U8, CropBox, ImageInput
+from resnet_viz.data.images import shrink
 from resnet_viz.gui import theme
+from resnet_viz.session.pictures import PREVIEW_PX, Photograph
 
 from .crop_geometry import Grip, dragged, grip_at, moved, scaled
 from .images_qt import from_rgb
@@ -36,7 +38,7 @@ class CropView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._image: ImageInput | None = None
-        self._full = QImage()
+        self._small = QImage()
         self._pixmap = QPixmap()
         self._box: CropBox | None = None
         self._movable = True
@@ -59,9 +61,9 @@ class CropView(QWidget):
         )
 
     def set_image(self, image: ImageInput | None) -> None:
-        """Show another picture."""
+        """Show another picture; a large one is painted from its preview."""
         self._image = image
-        self._full = from_rgb(image.pixels) if image is not None else QImage()
+        self._small = from_rgb(_preview(image)) if image is not None else QImage()
         self._pixmap = QPixmap()
         self._field = self._overlay = None
         self.updateGeometry()
@@ -133,7 +135,7 @@ class CropView(QWidget):
         size = QSize(round(target.width() * ratio), round(target.height() * ratio))
         if self._pixmap.size() != size:
             smooth = Qt.TransformationMode.SmoothTransformation
-            scaled_image = self._full.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
+            scaled_image = self._small.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
             self._pixmap = QPixmap.fromImage(scaled_image)
         painter.drawPixmap(target.toRect(), self._pixmap)
         if self._box is not None:
@@ -259,6 +261,13 @@ _CURSORS: dict[Grip, Qt.CursorShape] = {
     "ne": Qt.CursorShape.SizeBDiagCursor,
     "sw": Qt.CursorShape.SizeBDiagCursor,
 }
+
+
+def _preview(image: ImageInput) -> U8:
+    """Return the whole picture, small enough to be scaled while the window waits: 24 million pixels take 0.3 s."""
+    if isinstance(image, Photograph) and image.preview is not None:
+        return image.preview
+    return shrink(image.pixels, PREVIEW_PX)
 
 
 def _outline(painter: QPainter, box: QRectF, colour: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PyQt6.QtCore import QCoreApplication, QEvent, QPoint, QRect, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
@@ -11,8 +13,8 @@ from resnet_viz.analysis.montage import GridHover, GridOptions
 from resnet_viz.core.types import Activation, ChannelStats
 from resnet_viz.gui import theme
 
-from .grid_paint import GridPainter
-from .grid_scroll import GAP_PX, GridScroll
+from .grid_paint import GridPainter, number_width
+from .grid_scroll import GAP_PX, LEAST_CELL_PX, GridScroll
 from .images_qt import from_rgb
 
 
@@ -45,6 +47,8 @@ class FeatureGrid(GridScroll):
         self._options = GridOptions()
         self._cells = GridPainter()
         self._busy = False
+        self._waiting = ""
+        self._value_px = 0
         # a pass takes milliseconds: dimming at once would only flicker
         self._dim = QTimer(self)
         self._dim.setSingleShot(True)
@@ -72,7 +76,8 @@ class FeatureGrid(GridScroll):
         self._activation, self._stats = activation, stats
         changed = self._set_shape(None if activation is None else _shape(activation))
         self._rebuild(coloured)
-        if changed:
+        value_px, self._value_px = self._value_px, self._cells.value_width(self.fontMetrics())
+        if changed or value_px != self._value_px:
             self._relayout()
 
     def set_pictures(self, coloured: grids.Words) -> None:
@@ -112,6 +117,17 @@ class FeatureGrid(GridScroll):
             self._reorder()
         self._update()
 
+    def pinned(self) -> frozenset[int]:
+        """Return the channels that are marked as pinned."""
+        return self._cells.pinned
+
+    def set_waiting(self, text: str) -> None:
+        """Say what is being computed while there is nothing to show; an empty text for nothing."""
+        if text != self._waiting:
+            self._waiting = text
+            self._say.start()
+            self._update()
+
     def set_busy(self, busy: bool) -> None:
         """Dim the maps if the next ones are long in coming."""
         self._busy = busy
@@ -126,13 +142,23 @@ class FeatureGrid(GridScroll):
         if self.isVisible():
             self._viewport().repaint()
 
-    def full_image(self) -> QImage:
-        """Return the whole grid, visible or not, at its full resolution."""
+    def full_image(self, provenance: Mapping[str, str] | None = None) -> QImage:
+        """Return the whole grid, visible or not, at its full resolution, with numbers, marks and scale.
+
+        Args:
+            provenance: model, image and the like, written below.
+        """
         if self._activation is None or self._stats is None:
             return QImage()
-        return from_rgb(grids.montage(self._activation.maps, self._stats, self._options).image)
+        from resnet_viz.analysis.export_sheet import sheet, to_rgb  # Pillow, which painting does without
+
+        return from_rgb(to_rgb(sheet(self._activation, self._stats, self._options, provenance or {}, self.pinned())))
 
     # ---- building and painting ----
+
+    def _least(self, count: int) -> int:
+        # room for four digits whatever the layer, so that most layers of a net are laid out alike
+        return max(LEAST_CELL_PX, self._value_px, number_width(self.fontMetrics(), max(count, 1001)))
 
     def _rebuild(self, coloured: grids.Coloured | None = None) -> None:
         words = coloured[1] if coloured is not None and coloured[0] == self._options else None
@@ -153,7 +179,7 @@ class FeatureGrid(GridScroll):
         if not self._cells.ready():
             painter.fillRect(view, window)
             painter.setPen(QColor(colours.muted))
-            text = _tr("Open a net and a picture: the feature maps of the chosen layer appear here.")
+            text = self._waiting or _tr("Open a net and a picture: the feature maps of the chosen layer appear here.")
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(view.adjusted(16, 16, -16, -16), int(flags), text)
             return
@@ -255,13 +281,14 @@ class FeatureGrid(GridScroll):
         super().changeEvent(event)
         if event is not None and event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
             self._cells.forget_labels()
+            self._value_px = self._cells.value_width(self.fontMetrics())
             self._relayout()
 
     def _describe(self) -> None:
         """Say in words what is selected, for screen readers."""
         stats, at = self._stats, self._cells.selected
         if stats is None or at is None or at >= len(stats.min):
-            self.setAccessibleDescription("")
+            self.setAccessibleDescription(self._waiting if stats is None else "")
             return
         text = _tr("channel {0} of {1}, mean {2:.3g}, maximum {3:.3g}")
         self.setAccessibleDescription(text.format(at, len(stats.min), stats.mean[at], stats.max[at]))

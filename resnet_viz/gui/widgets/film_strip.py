@@ -1,7 +1,8 @@
 """A row of thumbnails: a folder or a data set, moved along with the arrow keys.
 
-Only thumbnails that come into view are decoded, one per turn of the event loop, so that a
-folder of ten thousand photographs opens as quickly as one of ten.
+Only thumbnails that come into view are asked for, the next one when the last has come, so that a
+folder of ten thousand photographs opens as quickly as one of ten, and whoever decodes them is
+soon free for something else.
 """
 
 from __future__ import annotations
@@ -10,16 +11,28 @@ from collections import OrderedDict
 from typing import Protocol
 
 from PyQt6.QtCore import QCoreApplication, QEvent, QRect, QSize, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PyQt6.QtGui import (
+    QColor,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
 from PyQt6.QtWidgets import QAbstractScrollArea, QScrollBar, QSizePolicy, QWidget
 
-from resnet_viz.core.errors import UserError
 from resnet_viz.core.types import U8
 from resnet_viz.gui import theme
 
 from .images_qt import from_rgb
 
 THUMB_PX = 64
+DECODED_PX = 2 * THUMB_PX
+"""Longer side of a thumbnail that is asked for: as many pixels as a screen of twice the density has."""
 KEPT = 600
 
 
@@ -31,9 +44,6 @@ class Source(Protocol):
     """What a strip shows: a number of pictures with names and, perhaps, labels."""
 
     def __len__(self) -> int: ...
-
-    def thumbnail(self, index: int, side: int = 96) -> U8:
-        """Return one picture, uint8 (H, W, 3)."""
 
     def name(self, index: int) -> str:
         """Return what it is called."""
@@ -47,18 +57,25 @@ class FilmStrip(QAbstractScrollArea):
 
     Signals:
         picked: index of the picture that the person chose.
+        thumbnail_wanted: index of a picture in view; answered by :meth:`set_thumbnail`, before which no
+            other is asked for unless this one is not in view any more.
+        thumbnail_unwanted: the one that was asked for last is not needed any more.
     """
 
     picked = pyqtSignal(int)
+    thumbnail_wanted = pyqtSignal(int)
+    thumbnail_unwanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._source: Source | None = None
         self._current = 0
         self._thumbs: OrderedDict[int, QImage | None] = OrderedDict()
-        self._decoder = QTimer(self)
-        self._decoder.setInterval(0)
-        self._decoder.timeout.connect(self._decode_one)
+        self._asked: int | None = None
+        self._asker = QTimer(self)
+        self._asker.setSingleShot(True)
+        self._asker.setInterval(0)
+        self._asker.timeout.connect(self._ask_one)
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -71,25 +88,35 @@ class FilmStrip(QAbstractScrollArea):
         self._source = source
         self._current = 0
         self._thumbs.clear()
+        self._forget_asked()
         self._bar().setValue(0)
         self._relayout()
 
     def set_current(self, index: int) -> None:
-        """Mark a picture as the one on show and bring it into view; emits nothing."""
+        """Mark a picture as the one on show and bring it into view; emits nothing. -1 marks none."""
         self._current = index
         step, bar, width = self._step(), self._bar(), self._view().width()
-        left = index * step
+        left = max(0, index) * step
         if left < bar.value():
             bar.setValue(left)
         elif left + step > bar.value() + width:
             bar.setValue(left + step - width)
-        if self._source is not None and index < len(self._source):
+        if self._source is not None and 0 <= index < len(self._source):
             self.setAccessibleDescription(f"{self._source.name(index)} {self._source.label(index) or ''}")
         self._wake()
 
     def current(self) -> int:
-        """Return the index of the picture on show."""
+        """Return the index of the picture on show, -1 for none."""
         return self._current
+
+    def set_thumbnail(self, index: int, pixels: U8 | None) -> None:
+        """Show a picture small, uint8 (H, W, 3); None draws it as broken."""
+        self._thumbs[index] = from_rgb(pixels) if pixels is not None else None
+        while len(self._thumbs) > KEPT:
+            self._thumbs.popitem(last=False)
+        if index == self._asked:
+            self._asked = None
+        self._wake()
 
     def sizeHint(self) -> QSize:
         return QSize(600, THUMB_PX + 2 * self.fontMetrics().height() + 26)
@@ -116,22 +143,28 @@ class FilmStrip(QAbstractScrollArea):
 
     def _wake(self) -> None:
         self._view().update()
-        if any(index not in self._thumbs for index in self._visible()):
-            self._decoder.start()
+        if self._missing():
+            self._asker.start()
 
-    def _decode_one(self) -> None:
-        missing = [index for index in self._visible() if index not in self._thumbs]
-        if self._source is None or not missing or not self.isVisible():
-            self._decoder.stop()
-            return
-        try:
-            image: QImage | None = from_rgb(self._source.thumbnail(missing[0], 2 * THUMB_PX))
-        except UserError:
-            image = None  # drawn as a broken picture; the others go on
-        self._thumbs[missing[0]] = image
-        while len(self._thumbs) > KEPT:
-            self._thumbs.popitem(last=False)
-        self._view().update()
+    def _missing(self) -> list[int]:
+        return [index for index in self._visible() if index not in self._thumbs]
+
+    def _ask_one(self) -> None:
+        if self._asked is not None and self._asked not in self._visible():
+            self._forget_asked()
+        missing = self._missing()
+        if self._asked is None and missing and self.isVisible():
+            self._asked = missing[0]
+            self.thumbnail_wanted.emit(missing[0])
+
+    def _forget_asked(self) -> None:
+        if self._asked is not None:
+            self._asked = None
+            self.thumbnail_unwanted.emit()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        self._wake()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self._view())

@@ -82,16 +82,18 @@ class FilterView(QWidget):
             self.bar.clear()
             return
         count, inputs, height, width = filters.weights.shape
+        missing = bool(np.isnan(filters.weights).any())
         if filters.rgb:
             pictures, most = rgb_kernels(filters.weights)
             self.grid.set_kernels(filters.layer, filters.weights.mean(axis=1), rgb_words(pictures))
-            self.bar.set_scale(-most, most, "grey", _tr("per colour; grey is 0"))
+            self.bar.set_scale(-most, most, "grey", _tr("per colour; grey is 0"), missing=missing)
             text = _tr("{0} kernels of {2} × {3} over red, green and blue: each is what one channel looks for.")
         else:
             slices = np.ascontiguousarray(filters.weights[self.spin.value()])
             self.grid.set_kernels(filters.layer, slices, None)
             most = float(np.abs(np.nan_to_num(slices)).max())
-            self.bar.set_scale(-most, most, "signed", _tr("blue negative, white 0, red positive"))
+            note = _tr("blue negative, white 0, red positive")
+            self.bar.set_scale(-most, most, "signed", note, missing=missing)
             text = _tr("{0} kernels of {2} × {3}, each with {1} slices, one for every input channel.")
         self._sentence.setText(text.format(count, inputs, height, width))
         self.bar.setToolTip(_tr("largest magnitude {0}").format(number(most)))

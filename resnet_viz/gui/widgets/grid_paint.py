@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from PyQt6.QtCore import QCoreApplication, QPoint, QRect, QSize, Qt
+from PyQt6.QtCore import QCoreApplication, QLine, QPoint, QRect, QSize, Qt
 from PyQt6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPen, QPixmap
 
 from resnet_viz.analysis import montage as grids
 from resnet_viz.analysis.montage import GridLayout, GridOptions
+from resnet_viz.analysis.numerals import number
 from resnet_viz.core.types import I64, Activation, ChannelStats
 from resnet_viz.gui import theme
 
@@ -17,6 +18,8 @@ PINNED = "#f7c948"
 MANY_CELLS = 500
 MOST_ROWS = 32_000
 """Cells above which one mosaic is quicker than single pictures, and rows that an image may have."""
+VALUE_STEP_PX = 12
+"""What the width of cells that hold a value grows by."""
 
 Cells = list[tuple[int, QRect]]
 """Channels and where they stand in the viewport."""
@@ -28,6 +31,11 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("FeatureGrid", text)
 
 
+def number_width(metrics: QFontMetrics, count: int) -> int:
+    """Return how wide a cell must be for the number of any of ``count`` channels, at least of three digits."""
+    return metrics.horizontalAdvance("0" * max(3, len(str(count - 1)))) + 8
+
+
 class GridPainter:
     """Holds a layer's maps in colour and draws the visible ones.
 
@@ -35,12 +43,14 @@ class GridPainter:
         shown: channel numbers in display order (C,), None while there is nothing to show.
         pinned: channels that are marked as pinned.
         selected: the outlined channel.
+        texts: each channel's value in words where the maps are single values; else none.
     """
 
     def __init__(self) -> None:
         self.shown: I64 | None = None
         self.pinned: frozenset[int] = frozenset()
         self.selected: int | None = None
+        self.texts: list[str] = []
         self._maps: Activation | None = None
         self._stats: ChannelStats | None = None
         self._coloured: grids.Words | None = None
@@ -61,6 +71,8 @@ class GridPainter:
     ) -> None:
         """Take a layer's maps, and colour them unless ``words`` are their pictures already."""
         self._maps, self._stats = activation, stats
+        single = activation is not None and activation.maps.shape[1:] == (1, 1)
+        self.texts = [number(value) for value in activation.maps.ravel().tolist()] if activation and single else []
         if activation is None or stats is None:
             self._coloured, self._stack, self.shown = None, None, None
             self.forget_frame()
@@ -87,6 +99,12 @@ class GridPainter:
     def ready(self) -> bool:
         """Whether there is something to draw."""
         return self._coloured is not None and self.shown is not None
+
+    def value_width(self, metrics: QFontMetrics) -> int:
+        """Return how wide a cell must be for any value; in steps, so that other values seldom move the cells."""
+        most = max(map(len, self.texts), default=0)  # measuring all 2,048 takes longer than painting them
+        widest = max((metrics.horizontalAdvance(text) for text in self.texts if len(text) >= most - 1), default=0)
+        return -(-(widest + 4) // VALUE_STEP_PX) * VALUE_STEP_PX
 
     # ---- drawing ----
 
@@ -160,21 +178,27 @@ class GridPainter:
         metrics = painter.fontMetrics()
         chip_h = metrics.height()
         dead = set(self._stats.dead.nonzero()[0].tolist())
-        if dead:
-            painter.setPen(QPen(QColor(255, 255, 255, 90), 1))
-            for channel, cell in cells:
-                if channel in dead:
-                    painter.drawLine(cell.bottomLeft(), cell.topRight())
-        if layout.cell_w < metrics.horizontalAdvance("000") + 8 or layout.cell_h < chip_h + 4:
+        struck = (
+            [QLine(cell.bottomLeft(), cell.topRight()) for channel, cell in cells if channel in dead] if dead else []
+        )
+        if struck:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            for colour, pen_px in _STRUCK:
+                painter.setPen(QPen(colour, pen_px))
+                painter.drawLines(*struck)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        if layout.cell_w < number_width(metrics, layout.count) or layout.cell_h < chip_h + 4:
             return
         for corner, chip in self._numbers(painter, layout, cells, dead):
             painter.drawPixmap(corner, chip)
-        if self._maps.maps.shape[1:] == (1, 1) and layout.cell_h > 2.2 * chip_h:
+        if self.texts and layout.cell_h > 2.2 * chip_h:
             painter.setPen(QColor("#ffffff"))
             for channel, cell in cells:
-                under = QRect(cell.left(), cell.bottom() - chip_h, cell.width(), chip_h)
-                painter.fillRect(under, _CHIP)
-                painter.drawText(under, int(_CENTRE), f"{self._maps.maps[channel, 0, 0]:.3g}")
+                text = self.texts[channel]
+                if metrics.horizontalAdvance(text) + 2 <= cell.width():  # cut off it would be another number
+                    under = QRect(cell.left(), cell.bottom() - chip_h + 1, cell.width(), chip_h)
+                    painter.fillRect(under, _CHIP)
+                    painter.drawText(under, int(_CENTRE), text)
 
     def _numbers(
         self, painter: QPainter, layout: GridLayout, cells: Cells, dead: set[int]
@@ -227,3 +251,5 @@ class GridPainter:
 
 
 _CHIP = QColor(0, 0, 0, 150)
+_STRUCK = ((QColor(0, 0, 0, 170), 3.0), (QColor(255, 255, 255, 200), 1.2))
+"""What a dead channel is struck through with: a light line in a dark one is seen on any colour."""

@@ -88,13 +88,16 @@ class GridScroll(QAbstractScrollArea):
         whole = min((view.width() - 2 * GAP_PX) / width, (view.height() - 2 * GAP_PX) / height)
         return float(max(1.0, min(whole, MAX_ZOOM) if width > 1 else whole))
 
+    def _least(self, _count: int) -> int:
+        """Return how wide a fitted cell is at least, in pixels."""
+        return LEAST_CELL_PX
+
     def _fitted(self) -> float:
         if self._shape is None:
             return 1.0
         count, height, width = self._shape
         view = self._viewport()
-        least = max(LEAST_CELL_PX, self.fontMetrics().horizontalAdvance("0000") + 8)
-        return grids.fit(count, width, height, view.width(), view.height(), GAP_PX, least)
+        return grids.fit(count, width, height, view.width(), view.height(), GAP_PX, self._least(count))
 
     # ---- layout ----
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from PyQt6.QtCore import QCoreApplication, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
-from PyQt6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QToolButton, QWidget
+from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
-from resnet_viz.analysis.montage import COLORMAPS, SCALES, SORTS, GridOptions, layer_range, with_percentiles
+from resnet_viz.analysis.montage import COLORMAPS, SCALES, SORTS, GridOptions, ranges, with_percentiles
 
 from .feature_grid import FeatureGrid
 from .flow_layout import FlowLayout
+from .scale_box import ScaleBox
 
 
 def _tr(text: str) -> str:
@@ -45,7 +46,7 @@ class GridToolbar(QWidget):
         self.direction = self._button("↓", _tr("Largest first, or smallest first"), self._turn)
         self.pins = self._button(_tr("Pins first"), _tr("Show the pinned channels before all others"), self._emit)
         self.pins.setCheckable(True)
-        self.low, self.high = self._spin(_tr("Lower end of the scale")), self._spin(_tr("Upper end of the scale"))
+        self.low, self.high = self._box(_tr("Lower end of the scale")), self._box(_tr("Upper end of the scale"))
         self.clip = self._button(
             _tr("1–99 %"), _tr("Set the range so that it leaves out one value in a hundred"), self._clip
         )
@@ -73,8 +74,8 @@ class GridToolbar(QWidget):
         row.addWidget(zoom)
         for combo in (self.sort, self.scale, self.colors):
             combo.currentIndexChanged.connect(self._emit)
-        for spin in (self.low, self.high):
-            spin.valueChanged.connect(self._emit)
+        for box in (self.low, self.high):
+            box.valueChanged.connect(self._emit)
         grid.zoom_changed.connect(self._show_zoom)
         self._show_zoom(grid.zoom())
         self._show_controls()
@@ -103,15 +104,11 @@ class GridToolbar(QWidget):
         button.clicked.connect(lambda _checked=False: clicked())
         return button
 
-    def _spin(self, tip: str) -> QDoubleSpinBox:
-        spin = QDoubleSpinBox()
-        spin.setRange(-1e6, 1e6)
-        spin.setDecimals(2)
-        spin.setSingleStep(0.1)
-        spin.setKeyboardTracking(False)
-        spin.setToolTip(tip)
-        spin.setAccessibleName(tip)
-        return spin
+    def _box(self, tip: str) -> ScaleBox:
+        box = ScaleBox(self.scale)
+        box.setToolTip(_tr("{0}; ↑ and ↓ change it").format(tip))
+        box.setAccessibleName(tip)
+        return box
 
     def _turn(self) -> None:
         self.direction.setText("↑" if self.direction.text() == "↓" else "↓")
@@ -124,22 +121,26 @@ class GridToolbar(QWidget):
             self._emit()
 
     def _set_range(self, low: float, high: float) -> None:
-        for spin, value in ((self.low, low), (self.high, high)):
-            spin.blockSignals(True)
-            spin.setValue(value)
-            spin.blockSignals(False)
+        for box, value in ((self.low, low), (self.high, high)):
+            box.blockSignals(True)
+            box.setValue(value)
+            box.blockSignals(False)
+            box.set_span(high - low)
 
     def _emit(self) -> None:
         old, scale = self._grid.options(), self.scale.currentData()
         stats = self._grid.stats()
         if scale == "fixed" and old.normalize != "fixed" and stats is not None:
-            self._set_range(*layer_range(stats))  # start from what was on screen
+            low, high = ranges(stats, replace(old, normalize="layer"))
+            self._set_range(float(low[0]), float(high[0]))  # start from what was on screen
+        else:  # ends that were typed the wrong way round change places, where everybody sees it
+            self._set_range(*sorted((self.low.value(), self.high.value())))
         options = replace(
             old,
             sort=self.sort.currentData(),
             descending=self.direction.text() == "↓",
             normalize=scale,
-            fixed=(self.low.value(), max(self.high.value(), self.low.value())),
+            fixed=(self.low.value(), self.high.value()),
             colormap=self.colors.currentData(),
             pinned_first=self.pins.isChecked(),
         )

@@ -18,6 +18,8 @@ from .color_bar import ColorBar
 from .images_qt import from_values
 
 COLORMAP = "signed"
+FRAME_PX = 2
+"""What a map's frame takes around it."""
 
 
 def _tr(text: str) -> str:
@@ -80,7 +82,8 @@ class Microscope(QWidget):
             text += " " + _tr("the block replaces x more than it corrects it.")
         self._sentence.setText(text.format(parts.f_to_x))
         most = shared_range(parts)
-        self._bar.set_scale(-most, most, COLORMAP, _tr("one scale for all four; zero is white"))
+        missing = any(bool(np.isnan(values).any()) for values in (parts.x, parts.f, parts.total, parts.out))
+        self._bar.set_scale(-most, most, COLORMAP, _tr("one scale for all four; zero is white"), missing=missing)
 
     def set_message(self, text: str) -> None:
         """Say in words why there is nothing to show."""
@@ -139,9 +142,13 @@ class _Rows(QAbstractScrollArea):
     def _head_h(self) -> int:
         return self.fontMetrics().height() + 8
 
+    def _top(self) -> int:
+        """Return where the first row begins: its frame must not reach below the header."""
+        return self._head_h() + FRAME_PX
+
     def _relayout(self) -> None:
         count = 0 if self._parts is None else len(self._parts.x)
-        total = self._head_h() + count * self._row_h()
+        total = self._top() + count * self._row_h()
         self._bar().setRange(0, max(0, total - self._view().height()))
         self._bar().setPageStep(self._view().height())
         self._bar().setSingleStep(self._row_h())
@@ -176,7 +183,7 @@ class _Rows(QAbstractScrollArea):
         sources = (self._parts.x, self._parts.f, self._parts.total, self._parts.out)
         columns = self._columns()
         for place, channel in enumerate(self._order()):
-            y = head + place * row_h - top
+            y = self._top() + place * row_h - top
             if y > self._view().height():
                 break
             if y + row_h < head:
@@ -188,7 +195,7 @@ class _Rows(QAbstractScrollArea):
                 width, height = image.width() * scale, image.height() * scale
                 target = QRectF(column + (cell - width) / 2, y + (cell - height) / 2, width, height)
                 painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < 1)
-                painter.fillRect(target.adjusted(-2, -2, 2, 2), QColor(colours.grid))
+                painter.fillRect(target.adjusted(-FRAME_PX, -FRAME_PX, FRAME_PX, FRAME_PX), QColor(colours.grid))
                 painter.drawImage(target, image)
                 if channel == self._channel:
                     painter.setPen(QPen(QColor(colours.accent), 2))

@@ -1,0 +1,100 @@
+"""Saving from the real window: every file that is asked for is written, as it is on screen, under a name that fits."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox
+from pytestqt.qtbot import QtBot
+
+from resnet_viz.analysis.export import SUFFIXES as WRITABLE
+from resnet_viz.gui.saving import SUFFIXES
+from resnet_viz.gui.window import MainWindow
+
+Open = Callable[..., MainWindow]
+
+
+def test_every_ending_that_can_be_written_is_known() -> None:
+    assert SUFFIXES == WRITABLE
+
+
+def test_files_that_are_saved_at_once_are_all_written_and_said(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window()
+    said: list[str] = []
+    window.saver.said.connect(said.append)
+    names = ["a.svg", "a.png", "a.npz", "a.csv", "b.png"]
+    for name in names:
+        window.saver.write_grid(str(tmp_path / name))
+    qtbot.waitUntil(lambda: len(said) == len(names), timeout=30_000)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name in names) == sorted(names)
+    for name in names:
+        assert any(name in sentence for sentence in said)
+
+
+def test_what_is_saved_and_copied_has_the_pins_where_the_screen_has_them(
+    open_window: Open, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = open_window()
+    grid = window.inspect.center.grid
+    window.inspect.center.toolbar.set_options(replace(grid.options(), sort="max", pinned_first=True))
+    for channel in (5, 3):
+        grid.pin_toggled.emit(channel)
+    assert grid.pinned() == frozenset({3, 5})
+    with qtbot.waitSignals([window.saver.said, window.saver.said], timeout=30_000):
+        window.saver.write_grid(str(tmp_path / "a.svg"))
+        window.saver.write_grid(str(tmp_path / "a.png"))
+    root = ET.parse(tmp_path / "a.svg").getroot()
+    texts = [part.text or "" for part in root.iter("{http://www.w3.org/2000/svg}text")]
+    shown = [int(text.split()[0]) for text in texts if re.fullmatch(r"\d+( dead)?", text)]
+    stats = grid.stats()
+    assert stats is not None
+    pinned = sorted((3, 5), key=lambda channel: (-stats.max[channel], channel))
+    assert shown[:2] == pinned and len(shown) >= len(stats.max)
+    metadata = root.find("{http://www.w3.org/2000/svg}metadata")
+    assert metadata is not None and json.loads(metadata.text or "")["layer"] == window.inspect.layer
+    window.saver.copy_picture()
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    copied = clipboard.image()
+    with Image.open(tmp_path / "a.png") as picture:
+        pixels = np.asarray(picture)
+        assert (copied.width(), copied.height()) == picture.size
+        assert (pixels == (0xF7, 0xC9, 0x48)).all(axis=2).any()
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [("layer1.0", "layer1.0.png"), ("maps", "maps.png"), ("maps.npz", "maps.npz"), ("A.SVG", "A.SVG")],
+)
+def test_only_a_known_ending_counts_as_one(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, wanted: str
+) -> None:
+    window = open_window()
+    answer = (str(tmp_path / typed), "Picture of the grid (*.png)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+    with qtbot.waitSignal(window.saver.said, timeout=30_000) as said:
+        window.saver.save_grid()
+    assert wanted in said.args[0] and (tmp_path / wanted).is_file()
+
+
+def test_a_file_is_not_replaced_under_a_name_that_nobody_was_asked_about(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window()
+    there = tmp_path / "map.1.svg"
+    there.write_text("keep")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "map.1"), "Drawing (*.svg)"))
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0))
+    window.saver.save_map()
+    assert there.read_text() == "keep"
+    window.saver.save_map()
+    assert "<svg" in there.read_text(encoding="utf-8") and not answers
