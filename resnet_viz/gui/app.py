@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QEvent, QSettings, QTimer
+from PyQt6.QtCore import QEvent, QLoggingCategory, QSettings, QTimer
 from PyQt6.QtGui import QIcon
 from PyQt6.QtWidgets import QApplication
 
@@ -176,6 +176,8 @@ def render_screenshot(
     """
     if QApplication.instance() is None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        # that platform complains of every least size that a window sets
+        QLoggingCategory.setFilterRules("default.warning=false")
     from resnet_viz.core.errors import UserError
     from resnet_viz.core.paths import atomic_path
 

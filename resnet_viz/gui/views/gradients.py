@@ -56,9 +56,9 @@ class GradientsView(QWidget):
         return self.page.columns, self.lesions.columns
 
     def set_model(self, card: ModelCard) -> None:
-        """Offer the net that is open in Inspect."""
-        trained = "untrained" not in card.extra and not card.extra.get("factory")
-        self.lesions.set_model((card.id if card.extra.get("id") == card.id else card.source) if trained else "")
+        """Offer the net that is open in Inspect, if its name alone opens the very same one again."""
+        same = set(card.opened) <= {"ref"} and bool(card.source)  # not one that a person has said the kind of
+        self.lesions.set_model((card.id if card.extra.get("id") == card.id else card.source) if same else "")
 
     def set_picture(self, image: ImageInput) -> None:
         """Show the confidences for this picture where a net is changed."""
