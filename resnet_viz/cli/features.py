@@ -37,20 +37,22 @@ def _run(arguments: argparse.Namespace) -> int:
     from resnet_viz.data.batches import normalise
     from resnet_viz.data.images import load_image
     from resnet_viz.data.transforms import prepare
+    from resnet_viz.session.passes import told
 
     image = load_image(arguments.image)
     net, card = open_and_say(model_request(arguments))
     card.layer(arguments.layer)
     view = prepare(image, Fit(), size=card.input_size, kind=card.fit, channels=card.in_channels)  # (S, S, C)
     x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], card.normalization)
-    seen = observe(net, x, layers=[arguments.layer], predict=False)
+    with told():
+        seen = observe(net, x, layers=[arguments.layer], predict=False)
     activation = seen.activations[arguments.layer]
     stats = channel_stats(activation.maps)
     if arguments.out:
         options = GridOptions(sort=arguments.sort, normalize=arguments.scale, colormap=arguments.colors)
         provenance = {"model": card.title, "found": card.found, "image": image.source, "layer": arguments.layer}
-        told = {key: printable(value) for key, value in provenance.items()}
-        write_activation(Path(arguments.out), activation, stats, options, told)
+        origin = {key: printable(value) for key, value in provenance.items()}
+        write_activation(Path(arguments.out), activation, stats, options, origin)
     shape = list(activation.maps.shape)
     if arguments.json:
         print_json(

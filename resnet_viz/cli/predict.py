@@ -29,6 +29,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from resnet_viz.data.batches import normalise
     from resnet_viz.data.images import load_image
     from resnet_viz.data.transforms import prepare
+    from resnet_viz.session.passes import told
 
     if arguments.top < 1:
         raise UserError(f"--top {arguments.top} lists nothing. Give a number from 1 up.")
@@ -40,7 +41,8 @@ def _run(arguments: argparse.Namespace) -> int:
             load_image(path), Fit(arguments.fit), size=card.input_size, kind=card.fit, channels=card.in_channels
         )  # (S, S, C)
         x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], card.normalization)
-        logits = observe(net, x).logits
+        with told():
+            logits = observe(net, x).logits
         if logits is None:
             raise UserError("The net returns no (N, classes) tensor. Choose a classifier.")
         results.append((path, prediction(logits, card.classes, arguments.top)))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +16,7 @@ from resnet_viz.analysis.montage import colour
 from resnet_viz.analysis.predictions import prediction
 from resnet_viz.analysis.statistics import channel_stats
 from resnet_viz.core.allocator import keep_memory
-from resnet_viz.core.errors import Cancelled, UserError
+from resnet_viz.core.errors import UserError
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.core.types import (
     F32,
@@ -34,19 +32,16 @@ from resnet_viz.core.types import (
 )
 from resnet_viz.data.batches import normalise
 from resnet_viz.data.transforms import prepare
-from resnet_viz.hooks.capture import REACHED
 from resnet_viz.jobs.cache import ByteLRU
 
 from .loading import open_model
+from .passes import told
 from .requests import FilterRequest, FiltersOpened, Forget, Look, LookAhead, LookAround, Looked, Opened, OpenModel
 
 NET_BYTES = 1_500_000_000
 MAP_BYTES = 256_000_000
 AROUND_BYTES = MAP_BYTES // 2
 """Of these, most that layers may take which nobody has looked at yet."""
-
-MOST_SAID = 200
-"""Characters of a foreign exception that a sentence quotes."""
 
 
 _Key = tuple[str, Normalization, bytes]
@@ -58,34 +53,6 @@ class _Net:
     net: nn.Module  # in eval mode
     card: ModelCard
     own: bool  # of our own make: no pass in eval mode writes anything into it
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn what a net raises in a pass into a sentence with a next step; the log keeps where it came from.
-
-    Raises:
-        UserError: in place of any other exception.
-    """
-    try:
-        yield
-    except (UserError, Cancelled):
-        raise
-    except Exception as error:  # a foreign net may fail in any way
-        logging.getLogger("resnet_viz").info("a pass failed", exc_info=error)
-        raise UserError(_failure(error)) from error
-
-
-def _failure(error: Exception) -> str:
-    """Return an exception out of a net as a sentence: at which layer, what it says, and what to do."""
-    notes = [note for note in getattr(error, "__notes__", ()) if note.startswith(REACHED)]
-    where = f" at {notes[0].removeprefix(REACHED).strip()}" if notes else ""
-    said = str(error).strip().partition("\n")[0].rstrip(" .:")
-    if not said or isinstance(error, KeyError):  # of a KeyError nothing but the key
-        said = f"{type(error).__name__} {said}".strip()
-    if len(said) > MOST_SAID:
-        said = f"{said[:MOST_SAID].rstrip()}…"
-    return f"The net failed{where} on this picture: {said}. Choose another picture or layer."
 
 
 def _no_progress(_share: float) -> None:
@@ -203,7 +170,7 @@ class Workbench:
             return
         x = self._input(view, key)
         # a whole pass: what capture learns of one holds for all of them
-        with _told():
+        with told():
             seen = observe(opened.net, x, layers=wanted, predict=True, token=token, guard=not opened.own)
         for name, activation in seen.activations.items():
             token.check()
@@ -225,7 +192,7 @@ class Workbench:
             begun = time.perf_counter()
             x = self._input(view, key)
             outs = {one.name: one.out for one in card.blocks} if need_belief else {}
-            with _told():
+            with told():
                 seen = observe(
                     opened.net,
                     x,

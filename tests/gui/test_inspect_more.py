@@ -404,17 +404,17 @@ def test_what_a_net_raises_is_a_sentence() -> None:
     import torch
 
     from resnet_viz.core.errors import Cancelled, UserError
-    from resnet_viz.session.service import MOST_SAID, _failure, _told
+    from resnet_viz.session.passes import MOST_SAID, failure, told
 
     advice = "Choose another picture or layer."
-    assert _failure(KeyError("mask")) == f"The net failed on this picture: KeyError 'mask'. {advice}"
-    assert _failure(AssertionError()) == f"The net failed on this picture: AssertionError. {advice}"
-    assert len(_failure(RuntimeError("x" * 5000))) < MOST_SAID + 100
+    assert failure(KeyError("mask")) == f"The net failed on this picture: KeyError 'mask'. {advice}"
+    assert failure(AssertionError()) == f"The net failed on this picture: AssertionError. {advice}"
+    assert len(failure(RuntimeError("x" * 5000))) < MOST_SAID + 100
     for error in (Cancelled(), UserError("as it is")):
-        with pytest.raises(type(error)) as kept, _told():
+        with pytest.raises(type(error)) as kept, told():
             raise error
         assert kept.value is error
-    with pytest.raises(UserError, match=r"mat1 and mat2.*Choose another"), _told():
+    with pytest.raises(UserError, match=r"mat1 and mat2.*Choose another"), told():
         torch.nn.Linear(2, 2)(torch.zeros(1, 3))
 
 

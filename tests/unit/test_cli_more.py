@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -393,3 +394,27 @@ def test_predict_holds_one_picture_at_a_time(
     monkeypatch.setattr(images, "load_image", watched)
     assert run(["predict", "resnet20-cifar10", *[CAT] * 4, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == len(alive) == 4
+
+
+@pytest.mark.parametrize("command", [["predict", CAT], ["features", CAT, "--layer", "head"]])
+def test_a_net_that_fails_on_a_picture_says_so_in_one_sentence(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = """
+        import torch
+
+        class Picky(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.head, self.calls = torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(4, 2), 0
+
+            def forward(self, x):
+                if x.abs().sum() > 0:  # the program looks at a black picture when it describes a net
+                    raise ValueError("too bright for me")
+                return self.head(self.conv(x).mean(dim=(2, 3)))
+    """
+    (tmp_path / "picky.py").write_text(textwrap.dedent(code))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run([*command, "--factory", "picky:Picky", "--input-size", "20"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") <= 1 and "too bright for me. Choose another picture" in error, error
