@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .gradient_requests import LesionEach, LesionRandom, MeasureFlow, MeasureLesion, NetChoice
-from .snippets import fit_code
+from .snippets import fit_code, read_again
 
 Lesions = MeasureLesion | LesionEach | LesionRandom
 
@@ -113,7 +113,7 @@ def _measure(request: MeasureLesion, lines: list[str]) -> list[str]:
     ]
     if request.image is None:
         return head + lines
-    path = request.image.path or f"PATH OF THE PICTURE ({request.image.source})"
+    reader, picture = read_again(request.image)
     head = [
         "import torch",
         "",
@@ -122,13 +122,14 @@ def _measure(request: MeasureLesion, lines: list[str]) -> list[str]:
         "from resnet_viz.analysis.predictions import prediction",
         "from resnet_viz.core.types import CropBox, Fit",
         "from resnet_viz.data.batches import normalise",
-        "from resnet_viz.data.images import load_image",
+        reader,
         "from resnet_viz.data.transforms import prepare",
     ]
     return [
         *head,
         *lines,
-        f"view = prepare(load_image({path!r}), {fit_code(request.fit)}, size=card.input_size, kind=card.fit, "
+        *picture,
+        f"view = prepare(image, {fit_code(request.fit)}, size=card.input_size, kind=card.fit, "
         "channels=card.in_channels)",
         "x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], card.normalization)  # (1, C, S, S)",
         f"logits = logits_without(net, x, blocks=card.blocks, {change})[0]",

@@ -21,7 +21,7 @@ def python_script(card: ModelCard, look: Look) -> str:
         Python. For a picture that it cannot read again (pasted, from the camera, an SVG drawing) it
         asks for a file in a comment, and ends with that sentence until there is one.
     """
-    reader, picture = _picture(look.image)
+    reader, picture = read_again(look.image)
     normalization = look.normalization or card.normalization
     lines = [
         "import torch",
@@ -70,7 +70,7 @@ def _open(card: ModelCard) -> list[str]:
     return [*lines, f"net, card = open_model(OpenModel({', '.join(arguments)}))"]
 
 
-def _picture(image: ImageInput) -> tuple[str, list[str]]:
+def read_again(image: ImageInput) -> tuple[str, list[str]]:
     """Return the import and the lines that read a picture again."""
     if image.path is not None and not image.path.lower().endswith(".svg"):
         return "from resnet_viz.data.images import load_image", [f"image = load_image({image.path!r})"]

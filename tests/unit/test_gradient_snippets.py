@@ -13,6 +13,7 @@ import pytest
 
 from resnet_viz.core.paths import assets_dir
 from resnet_viz.core.types import CropBox, Fit, ImageInput
+from resnet_viz.data.browse import browse
 from resnet_viz.data.images import load_image
 from resnet_viz.session.gradient_desk import GradientDesk
 from resnet_viz.session.gradient_requests import (
@@ -129,4 +130,12 @@ def test_blocks_at_random(desk: GradientDesk) -> None:
 def test_a_picture_without_a_file_is_to_be_filled_in() -> None:
     image = load_image(assets_dir() / "samples" / "cat.jpg")
     pasted = ImageInput(image.pixels, "clipboard")
-    assert "PATH OF THE PICTURE (clipboard)" in lesion_script(MeasureLesion(NET, image=pasted))
+    script = lesion_script(MeasureLesion(NET, image=pasted))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "'clipboard' lies in no file" in done.stderr.strip().splitlines()[-1]
+
+
+def test_a_picture_of_a_data_set_is_read_there_again() -> None:
+    image = browse("shapes").item(3)
+    assert image.path is None
+    assert "browse('shapes', 'test').item(3)" in lesion_script(MeasureLesion(NET, image=image))
