@@ -517,3 +517,14 @@ def test_menus_have_headings_and_say_nothing_twice(open_window: Open, qtbot: QtB
         active = menu.activeAction()
         assert active is not None and not active.isSeparator()
         menu.hide()
+
+
+def test_escape_hides_what_the_banner_says(open_window: Open, qtbot: QtBot) -> None:
+    window = open_window()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=5_000)
+    banner = window.inspect.banner
+    banner.show_message("cat.jpg is written.")
+    assert banner.text() == "cat.jpg is written."
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: banner.text() != "cat.jpg is written.", timeout=5_000)  # the button is pressed visibly

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from PyQt6.QtCore import QCoreApplication, QEvent, Qt
+from PyQt6.QtGui import QKeySequence
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from resnet_viz.gui import theme
@@ -41,6 +42,7 @@ class Banner(QFrame):
         self._close.setText("✕")
         self._close.setToolTip(_tr("Hide this message (Esc)"))
         self._close.setAccessibleName(_tr("Hide this message"))
+        self._close.setShortcut(QKeySequence(Qt.Key.Key_Escape))
         self._close.clicked.connect(self._on_close)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(16, 8, 8, 8)
