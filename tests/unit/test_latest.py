@@ -235,9 +235,9 @@ def test_a_thread_that_could_not_start_jams_nothing(monkeypatch: pytest.MonkeyPa
     runner.close()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_after_an_answer_that_could_not_be_delivered_the_next_is() -> None:
+def test_after_an_answer_that_could_not_be_delivered_the_next_is(monkeypatch: pytest.MonkeyPatch) -> None:
     box = Box()
+    monkeypatch.setattr(threading, "excepthook", lambda _arguments: None)
 
     def deliver(outcome: Outcome) -> None:
         if outcome.request == 1:
