@@ -16,7 +16,7 @@ from resnet_viz.core.errors import OutputError
 from resnet_viz.core.paths import atomic_path
 from resnet_viz.core.types import Activation, ChannelStats
 
-from .export_sheet import scale_note, sheet, to_rgb, to_svg
+from .export_sheet import Sheet, scale_note, sheet, to_rgb, to_svg
 from .montage import GridOptions, Montage
 
 SUFFIXES = (".png", ".svg", ".npz", ".csv")
@@ -45,54 +45,46 @@ def write_activation(
     Raises:
         OutputError: for another ending, or if the file cannot be written.
     """
-    writers = {".png": _png, ".svg": _svg, ".npz": _npz, ".csv": _csv}
-    write = writers.get(Path(path).suffix.lower())
-    if write is None:
+    ending = Path(path).suffix.lower()
+    if ending not in SUFFIXES:
         raise OutputError(f"'{Path(path).name}' has no ending that can be written. Use one of {', '.join(SUFFIXES)}.")
-    content = write(activation, stats, options, {"program": f"resnet-viz {__version__}", **provenance}, pinned)
+    known = {"program": f"resnet-viz {__version__}", **provenance}
+    if ending == ".npz":
+        content = _npz(activation, known)
+    elif ending == ".csv":
+        content = _csv(stats, known)
+    else:
+        made = sheet(activation, stats, options, known, pinned)
+        known |= _scale(made.grid, options)
+        content = _png(made, known) if ending == ".png" else _svg(made, known)
     with atomic_path(Path(path)) as temporary:
         temporary.write_bytes(content)
 
 
-def _png(
-    activation: Activation,
-    stats: ChannelStats,
-    options: GridOptions,
-    provenance: Mapping[str, str],
-    pinned: frozenset[int],
-) -> bytes:
-    made = sheet(activation, stats, options, provenance, pinned)
+def _png(made: Sheet, known: Mapping[str, str]) -> bytes:
     info = PngImagePlugin.PngInfo()
-    for key, value in {**provenance, **_scale(made.grid, options)}.items():
+    for key, value in known.items():
         info.add_itxt(key, value)
     buffer = io.BytesIO()
     Image.fromarray(to_rgb(made)).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 
 
-def _npz(
-    activation: Activation,
-    stats: ChannelStats,
-    options: GridOptions,
-    provenance: Mapping[str, str],
-    pinned: frozenset[int],
-) -> bytes:
+def _svg(made: Sheet, known: Mapping[str, str]) -> bytes:
+    return to_svg(made, json.dumps(known, ensure_ascii=False)).encode("utf-8", "replace")
+
+
+def _npz(activation: Activation, known: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(
-        buffer, maps=activation.maps, layer=activation.layer, provenance=json.dumps(dict(provenance), allow_nan=False)
+        buffer, maps=activation.maps, layer=activation.layer, provenance=json.dumps(known, allow_nan=False)
     )
     return buffer.getvalue()
 
 
-def _csv(
-    activation: Activation,
-    stats: ChannelStats,
-    options: GridOptions,
-    provenance: Mapping[str, str],
-    pinned: frozenset[int],
-) -> bytes:
+def _csv(stats: ChannelStats, known: Mapping[str, str]) -> bytes:
     text = io.StringIO()
-    for key, value in provenance.items():
+    for key, value in known.items():
         text.write(f"# {key}: {' '.join(value.split())}\n")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["channel", "mean", "std", "min", "max", "zeros", "dead"])
@@ -106,15 +98,3 @@ def _scale(grid: Montage, options: GridOptions) -> dict[str, str]:
     if options.normalize == "channel":
         return {"scale": scale_note(options), "colours": options.colormap}
     return {"scale": f"{grid.low[0]:.6g} to {grid.high[0]:.6g}", "colours": options.colormap}
-
-
-def _svg(
-    activation: Activation,
-    stats: ChannelStats,
-    options: GridOptions,
-    provenance: Mapping[str, str],
-    pinned: frozenset[int],
-) -> bytes:
-    made = sheet(activation, stats, options, provenance, pinned)
-    known = {**provenance, **_scale(made.grid, options)}
-    return to_svg(made, json.dumps(known, ensure_ascii=False)).encode("utf-8", "replace")
