@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QRect, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QStackedWidget, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.analysis.export_sheet import sheet, to_rgb
@@ -270,6 +270,35 @@ def test_the_controls_of_a_fixed_scale_are_as_high_as_the_others(grid: FeatureGr
     heights = {widget.height() for widget in (bar.scale, bar.low, bar.high)}
     assert len(heights) == 1
     assert bar.low.geometry().center().y() == bar.scale.geometry().center().y()
+
+
+def test_the_toolbar_is_as_high_as_its_rows_at_every_size_of_the_text(
+    qapp: QApplication, grid: FeatureGrid, qtbot: QtBot
+) -> None:
+    page = QWidget()
+    stack = QStackedWidget()
+    qtbot.addWidget(stack)
+    bar = GridToolbar(grid)
+    column = QVBoxLayout(page)
+    column.addWidget(bar)
+    column.addStretch(1)
+    stack.addWidget(page)
+    stack.resize(400, 500)
+    stack.show()
+    heights = []
+
+    def whole() -> bool:
+        shown = [child for child in bar.children() if isinstance(child, QWidget) and child.isVisible()]
+        return bar.height() == max(child.geometry().bottom() for child in shown) + 1
+
+    for px, scale in ((13, "layer"), (13, "fixed"), (17, "fixed"), (13, "fixed"), (13, "layer")):
+        theme.set_font(qapp, px)
+        bar.scale.setCurrentIndex(bar.scale.findData(scale))
+        qapp.processEvents()
+        qtbot.waitUntil(whole, timeout=5000)
+        heights.append(bar.height())
+    assert heights[0] < heights[1] < heights[2]
+    assert heights[3] == heights[1] and heights[4] == heights[0]
 
 
 def test_a_scale_box_keeps_its_number_exactly_until_another_is_typed(qtbot: QtBot) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PyQt6.QtCore import QCoreApplication, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, QEvent, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
@@ -81,7 +81,16 @@ class GridToolbar(QWidget):
         self._show_controls()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        # a layout inside stacked pages is never asked for its height at a width, so it says so itself
+        self._keep_height()
+
+    def event(self, event: QEvent | None) -> bool:
+        done = super().event(event)
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self._keep_height()  # other controls or another text size break the rows elsewhere, at the same width
+        return done
+
+    def _keep_height(self) -> None:
+        """Ask for the height that the rows take: a layout inside stacked pages is never asked at a width."""
         layout = self.layout()
         if layout is not None:
             self.setFixedHeight(layout.heightForWidth(self.width()))
