@@ -11,13 +11,17 @@ from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 from resnet_viz.core.errors import OutputError
 from resnet_viz.core.paths import atomic_path
 from resnet_viz.jobs.latest import Outcome
-from resnet_viz.session.pictures import Write, Written
+from resnet_viz.session.pictures import Draw, Write, Written
 
 from .context import Context
 from .views.inspect import InspectView
+from .widgets.images_qt import from_rgb
 
 WRITE = "write "
 """What the kind of a request to write begins with; the path follows."""
+
+COPY = "copy the grid"
+"""The kind of a request to draw the grid for the clipboard."""
 
 SUFFIXES = (".png", ".svg", ".npz", ".csv")
 """Endings that a grid can be saved with; :data:`resnet_viz.analysis.export.SUFFIXES` without its imports."""
@@ -126,11 +130,11 @@ class Saver(QObject):
     def copy_picture(self) -> None:
         """Copy the grid as it is on screen, with its numbers, its scale and where it comes from."""
         clipboard = QApplication.clipboard()
-        if clipboard is None or self._view.looked is None:
+        draw = self._view.center.grid.whole(self._view.provenance()) if self._view.looked is not None else None
+        if clipboard is None or draw is None:
             self.failed.emit(_tr("There is nothing to copy yet. Open a net and a picture first."))
             return
-        clipboard.setImage(self._view.center.grid.full_image(self._view.provenance()))
-        self.said.emit(_tr("The grid is in the clipboard."))
+        self._context.files.ask(COPY, Draw(draw))
 
     def copy_python(self) -> None:
         """Copy a script that reproduces the numbers on screen."""
@@ -153,12 +157,22 @@ class Saver(QObject):
             return said
 
         # of one kind only the newest is answered: every file is a kind of its own
-        self._context.files.ask(f"{WRITE}{Path(path).absolute()}", Write(job))
+        self._context.files.ask(f"{WRITE}{Path(path).absolute()}", Write(job), due=True)
 
     def _on_arrived(self, outcome: Outcome) -> None:
-        if not outcome.kind.startswith(WRITE) or outcome.progress is not None:
+        if outcome.progress is not None or not (outcome.kind == COPY or outcome.kind.startswith(WRITE)):
             return
         if outcome.error is not None:
             self.failed.emit(str(outcome.error))
+        elif outcome.kind == COPY:
+            self._into_clipboard(outcome.value)
         elif isinstance(outcome.value, Written):
             self.said.emit(outcome.value.message)
+
+    def _into_clipboard(self, drawn: object) -> None:
+        import numpy as np
+
+        clipboard = QApplication.clipboard()
+        if clipboard is not None and isinstance(drawn, np.ndarray):
+            clipboard.setImage(from_rgb(drawn))
+            self.said.emit(_tr("The grid is in the clipboard."))

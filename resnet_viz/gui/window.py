@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from resnet_viz.training.config import TrainConfig
 
     from .context import Context
+    from .widgets.banner import Banner
 
 
 def _tr(text: str) -> str:
@@ -67,6 +68,7 @@ class MainWindow(QMainWindow):
         self._menus: list[QMenu] = []
         self._filled = False
         self._leaving = ""
+        self._ending = False  # as soon as what is being written is written
         self._switch: QButtonGroup | None = None
         waiting = QLabel(_tr("Opening ResNet Viz…"))
         waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -266,6 +268,7 @@ class MainWindow(QMainWindow):
         self.gradients.race.race_requested.connect(self._start_race)
         self.saver.said.connect(lambda text: inspect.banner.show_message(text, "info"))
         self.saver.failed.connect(lambda text: inspect.banner.show_message(text, "error"))
+        self.context.files.settled.connect(self._on_written)
 
     def _note(self, view: QWidget, text: str) -> None:
         """Keep what a workspace says of its work, and show what the one on screen has said."""
@@ -274,8 +277,14 @@ class MainWindow(QMainWindow):
 
     def _tell_failure(self, text: str) -> None:
         """Show what could not be opened, in the workspace on show and, for later, in Inspect."""
-        for banner in {self.inspect.banner, getattr(self.stack.currentWidget(), "banner", self.inspect.banner)}:
+        for banner in {self.inspect.banner, self._banner()}:
             banner.show_message(text, "error")
+
+    def _banner(self) -> Banner:
+        """Return the banner of the workspace on show."""
+        banner = getattr(self.stack.currentWidget(), "banner", self.inspect.banner)
+        assert isinstance(banner, type(self.inspect.banner))
+        return banner
 
     # ---- showing what was opened ----
 
@@ -423,6 +432,13 @@ class MainWindow(QMainWindow):
             "about": self._about,
         }
 
+    def _on_written(self, well: bool) -> None:
+        """Close the window if it waited for what was being written; it stays where that failed."""
+        if self._ending and well:
+            self.close()
+        elif self._ending:
+            self._ending, self._leaving = False, ""
+
     def _leave(self, how: str) -> None:
         self._leaving = how
         self.close()
@@ -446,6 +462,12 @@ class MainWindow(QMainWindow):
 
             event.ignore()
             ask_about_training(self.train.queue.current.run.name, len(self.train.queue.waiting), self._leave, self)
+            return
+        if event is not None and self._filled and self.context.files.is_due() and not self._ending:
+            event.ignore()
+            self._ending = True
+            text = _tr("A file is being written; the window closes when it is done. Close it again to give it up.")
+            self._banner().show_message(text, "info")
             return
         self.settings.setValue("geometry", self.saveGeometry())
         if self._filled:

@@ -108,6 +108,13 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw a picture; ``draw`` gets nothing and returns uint8 (H, W, 3)."""
+
+    draw: Callable[[], U8]
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What was written, as a sentence."""
 
@@ -136,6 +143,8 @@ def handle(request: object, token: CancelToken, progress: Callable[[float], None
         return _browse(request, token)
     if isinstance(request, Write):
         return Written(request.write())
+    if isinstance(request, Draw):
+        return request.draw()
     raise TypeError(f"the file worker does not know {type(request).__name__}")
 
 

@@ -20,7 +20,6 @@ from resnet_viz.gui.widgets.color_bar import ColorBar
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
 from resnet_viz.gui.widgets.grid_paint import PINNED
 from resnet_viz.gui.widgets.grid_toolbar import GridToolbar
-from resnet_viz.gui.widgets.images_qt import from_rgb
 from resnet_viz.gui.widgets.microscope import FRAME_PX, Microscope
 from resnet_viz.gui.widgets.scale_box import MOST, ScaleBox
 
@@ -218,8 +217,11 @@ def test_the_whole_picture_has_pins_in_front_numbers_and_scale(grid: FeatureGrid
     assert activation is not None and stats is not None
     made = sheet(activation, stats, grid.options(), {"model": "net"}, frozenset({7}))
     assert made.grid.shown[0] == 7
-    assert grid.full_image({"model": "net"}) == from_rgb(to_rgb(made))
-    assert FeatureGrid().full_image().isNull()
+    draw = grid.whole({"model": "net"})
+    assert draw is not None
+    show(grid, 4)  # what is drawn is what was there when it was asked for
+    assert np.array_equal(draw(), to_rgb(made))
+    assert FeatureGrid().whole({}) is None
 
 
 @pytest.fixture

@@ -483,10 +483,14 @@ def test_bars_are_saved_as_pictures_and_numbers(board: LesionBoard, qtbot: QtBot
     board.measure_each("delete")
     qtbot.waitUntil(lambda: done(board), timeout=PATIENCE_MS)
     assert board.state.study is not None
-    for name, start in (("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF"), ("a.csv", b"block")):
+    said: list[str] = []
+    board.files.said.connect(said.append)
+    starts = {"a.png": b"\x89PNG", "a.svg": b"<?xml", "a.pdf": b"%PDF", "a.csv": b"block"}
+    for name in starts:  # at once: none is overtaken by the next
         board.files.write(str(tmp_path / name), board.state.study)
-        qtbot.waitUntil(lambda name=name: name in board.banner.text(), timeout=PATIENCE_MS)  # type: ignore[misc]
-        assert (tmp_path / name).read_bytes().startswith(start)
+    qtbot.waitUntil(lambda: len(said) == len(starts), timeout=PATIENCE_MS)
+    for (name, start), sentence in zip(starts.items(), said, strict=True):
+        assert name in sentence and (tmp_path / name).read_bytes().startswith(start)
     rows = list(csv.DictReader((tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()))
     study = study_of(board)
     assert [float(row["error"]) for row in rows] == [study.base_error, *(one.error for one in study.blocks)]

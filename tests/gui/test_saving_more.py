@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +17,25 @@ from PIL import Image
 from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
+from resnet_viz.analysis import export, export_sheet
 from resnet_viz.analysis.export import SUFFIXES as WRITABLE
+from resnet_viz.analysis.export_sheet import to_rgb
 from resnet_viz.gui.saving import SUFFIXES
 from resnet_viz.gui.window import MainWindow
 
 Open = Callable[..., MainWindow]
+
+
+def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return what every file waits for before it is written."""
+    gate, write = threading.Event(), export.write_activation
+
+    def wait(*args: Any, **kwargs: Any) -> None:
+        assert gate.wait(30)
+        write(*args, **kwargs)
+
+    monkeypatch.setattr(export, "write_activation", wait)
+    return gate
 
 
 def test_every_ending_that_can_be_written_is_known() -> None:
@@ -60,7 +76,8 @@ def test_what_is_saved_and_copied_has_the_pins_where_the_screen_has_them(
     assert shown[:2] == pinned and len(shown) >= len(stats.max)
     metadata = root.find("{http://www.w3.org/2000/svg}metadata")
     assert metadata is not None and json.loads(metadata.text or "")["layer"] == window.inspect.layer
-    window.saver.copy_picture()
+    with qtbot.waitSignal(window.saver.said, timeout=30_000):
+        window.saver.copy_picture()
     clipboard = QApplication.clipboard()
     assert clipboard is not None
     copied = clipboard.image()
@@ -98,3 +115,73 @@ def test_a_file_is_not_replaced_under_a_name_that_nobody_was_asked_about(
     assert there.read_text() == "keep"
     window.saver.save_map()
     assert "<svg" in there.read_text(encoding="utf-8") and not answers
+
+
+def test_copying_thousands_of_channels_keeps_the_window_going(
+    open_window: Open, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window()
+    gate = threading.Event()
+    drawn_on: list[threading.Thread] = []
+
+    def slowly(*args: object) -> object:
+        drawn_on.append(threading.current_thread())
+        assert gate.wait(30)
+        return to_rgb(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(export_sheet, "to_rgb", slowly)
+    clipboard = QApplication.clipboard()
+    assert clipboard is not None
+    clipboard.clear()
+    window.saver.copy_picture()
+    assert clipboard.image().isNull()
+    with qtbot.waitSignal(window.saver.said, timeout=30_000) as said:
+        gate.set()
+    assert "clipboard" in said.args[0] and not clipboard.image().isNull()
+    assert drawn_on and drawn_on[0] is not threading.main_thread()
+
+
+def test_closing_waits_for_the_files_that_are_being_written(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, gate = open_window(), held(monkeypatch)
+    names = ["a.npz", "b.npz", "c.npz"]
+    for name in names:
+        window.saver.write_grid(str(tmp_path / name))
+    assert not window.close() and window.isVisible()
+    assert "being written" in window.inspect.banner.text()
+    gate.set()
+    qtbot.waitUntil(window.isHidden, timeout=30_000)
+    for name in names:
+        with np.load(tmp_path / name) as maps:
+            assert maps["maps"].ndim == 3
+
+
+def test_a_window_that_could_not_write_stays_and_says_so(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, gate = open_window(), held(monkeypatch)
+    window.saver.write_grid(str(tmp_path / "a.npz"))
+    window.saver.write_grid(str(tmp_path / "a.npz" / "b.npz"))
+    assert not window.close()
+    with qtbot.waitSignal(window.saver.failed, timeout=30_000):
+        gate.set()
+    qtbot.waitUntil(lambda: not window.context.files.is_due(), timeout=30_000)
+    assert window.isVisible() and "b.npz" in window.inspect.banner.text()
+    window.saver.write_grid(str(tmp_path / "c.npz"))  # it saves on, and its end waits again
+    assert not window.close()
+    qtbot.waitUntil(window.isHidden, timeout=30_000)
+    assert (tmp_path / "a.npz").is_file() and (tmp_path / "c.npz").is_file()
+
+
+def test_closing_twice_gives_up_what_is_being_written(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window, gate = open_window(), held(monkeypatch)
+    for name in ("a.npz", "b.npz"):
+        window.saver.write_grid(str(tmp_path / name))
+    assert not window.close()
+    threading.Timer(0.5, gate.set).start()
+    assert window.close() and window.isHidden()
+    assert not (tmp_path / "b.npz").exists()
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]

@@ -510,7 +510,8 @@ def test_saving_writes_what_is_on_screen(open_window: Open, qtbot: QtBot, tmp_pa
     assert "cannot be written" in failed.args[0]
     window.saver.write_map(str(tmp_path / "map.svg"))
     assert (tmp_path / "map.svg").read_text(encoding="utf-8").count("<svg") == 1
-    window.actions_by_id["copy_picture"].trigger()
+    with qtbot.waitSignal(window.saver.said, timeout=20_000):
+        window.actions_by_id["copy_picture"].trigger()
     assert not QApplication.clipboard().image().isNull()
     window.actions_by_id["copy_python"].trigger()
     assert "observe(net, x" in QApplication.clipboard().text()

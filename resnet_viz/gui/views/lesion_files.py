@@ -13,7 +13,9 @@ from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session.gradient_requests import LesionEach, LesionRandom, LesionsMeasured, MeasureLesion
 from resnet_viz.session.pictures import Write, Written
 
-KIND = "write-lesions"
+KIND = "write-lesions "
+"""What the kind of a request to write begins with; the path follows: no file is overtaken by another."""
+
 ENDINGS = ("png", "svg", "pdf", "csv")
 
 
@@ -40,7 +42,7 @@ class LesionFiles(QObject):
     def __init__(self, files: Bridge, settings: QSettings, parent: QWidget) -> None:
         super().__init__(parent)
         self._files, self._settings, self._window = files, settings, parent
-        self._ticket = -1
+        self._tickets: dict[str, int] = {}
         files.arrived.connect(self._on_arrived)
 
     def ask_save(self, study: LesionsMeasured | None) -> None:
@@ -70,7 +72,8 @@ class LesionFiles(QObject):
             write_lesion(target, study.result, study.title, plain=study.plain)
             return said
 
-        self._ticket = self._files.ask(KIND, Write(job))
+        kind = f"{KIND}{target.absolute()}"
+        self._tickets[kind] = self._files.ask(kind, Write(job), due=True)
 
     def copy_python(self, request: MeasureLesion | LesionEach | LesionRandom | None) -> None:
         """Copy a script that asks the same."""
@@ -84,8 +87,9 @@ class LesionFiles(QObject):
         self.said.emit(_tr("A Python script that measures this is in the clipboard."))
 
     def _on_arrived(self, outcome: Outcome) -> None:
-        if outcome.kind != KIND or outcome.ticket != self._ticket or outcome.progress is not None:
+        if outcome.progress is not None or self._tickets.get(outcome.kind) != outcome.ticket:
             return
+        del self._tickets[outcome.kind]
         if outcome.error is not None:
             self.failed.emit(str(outcome.error))
         elif isinstance(outcome.value, Written):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from PyQt6.QtCore import QCoreApplication, QEvent, QPoint, QRect, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QWidget
 
 from resnet_viz.analysis import montage as grids
 from resnet_viz.analysis.montage import GridHover, GridOptions
-from resnet_viz.core.types import Activation, ChannelStats
+from resnet_viz.core.types import U8, Activation, ChannelStats
 from resnet_viz.gui import theme
 
 from .grid_paint import GridPainter, number_width
 from .grid_scroll import GAP_PX, LEAST_CELL_PX, GridScroll
-from .images_qt import from_rgb
 
 
 def _tr(text: str) -> str:
@@ -142,17 +141,26 @@ class FeatureGrid(GridScroll):
         if self.isVisible():
             self._viewport().repaint()
 
-    def full_image(self, provenance: Mapping[str, str] | None = None) -> QImage:
-        """Return the whole grid, visible or not, at its full resolution, with numbers, marks and scale.
+    def whole(self, provenance: Mapping[str, str]) -> Callable[[], U8] | None:
+        """Return what draws the whole grid as it is now, at its full resolution, on any thread; None without maps.
 
         Args:
             provenance: model, image and the like, written below.
+
+        Returns:
+            A function that returns uint8 (H, W, 3), with numbers, marks and scale. It takes a second or two for
+            thousands of channels.
         """
         if self._activation is None or self._stats is None:
-            return QImage()
-        from resnet_viz.analysis.export_sheet import sheet, to_rgb  # Pillow, which painting does without
+            return None
+        activation, stats, options, pinned = self._activation, self._stats, self._options, self.pinned()
 
-        return from_rgb(to_rgb(sheet(self._activation, self._stats, self._options, provenance or {}, self.pinned())))
+        def draw() -> U8:
+            from resnet_viz.analysis.export_sheet import sheet, to_rgb  # Pillow, which painting does without
+
+            return to_rgb(sheet(activation, stats, options, provenance, pinned))
+
+        return draw
 
     # ---- building and painting ----
 
