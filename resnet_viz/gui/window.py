@@ -29,7 +29,6 @@ from PyQt6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSplitter,
-    QToolBar,
     QToolButton,
     QWidget,
 )
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
     from .context import Context
     from .widgets.banner import Banner
+    from .widgets.bar import Bar
 
 
 def _tr(text: str) -> str:
@@ -153,14 +153,15 @@ class MainWindow(QMainWindow):
         from .icons import icon
         from .menus import fill_models, fill_pictures
         from .views.registry import in_order
+        from .widgets.bar import Bar
+        from .widgets.elided_label import ElidedLabel
+        from .widgets.menu_button import MenuButton
 
-        bar = QToolBar(_tr("Main bar"))
+        self.bar = bar = Bar(_tr("Main bar"))
         bar.setObjectName("main-bar")
-        bar.setMovable(False)
-        bar.setFloatable(False)
         bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        self.model_button = self._menu_button(_tr("No model"), _tr("Choose or open a net (Ctrl+M opens a file)"))
-        self.picture_button = self._menu_button(
+        self.model_button = MenuButton(_tr("No model"), _tr("Choose or open a net (Ctrl+M opens a file)"))
+        self.picture_button = MenuButton(
             _tr("No picture"), _tr("Choose or open a picture (Ctrl+O opens a file, Ctrl+V pastes)")
         )
         model_menu = self.model_button.menu()
@@ -172,10 +173,9 @@ class MainWindow(QMainWindow):
         open_button.setText(_tr("Open…"))
         open_button.setToolTip(_tr("Open a picture or a checkpoint; dropping it on the window does the same"))
         open_button.clicked.connect(self.asker.open_anything)
-        self.facts = QLabel()
+        self.facts = ElidedLabel(asks=False)
         self.facts.setProperty("muted", True)
         self.facts.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.facts.setMinimumWidth(1)
         for widget in (self.model_button, self.picture_button, open_button):
             bar.addWidget(widget)
         for name in ("camera", "help"):
@@ -186,7 +186,7 @@ class MainWindow(QMainWindow):
             bar.addWidget(button)
         bar.addWidget(self.facts)
         self._make_switch(bar, [spec.title() for spec in in_order()])
-        menu_button = self._menu_button("", _tr("All commands"))
+        menu_button = MenuButton("", _tr("All commands"))
         self.appearance.changed.connect(lambda: menu_button.setIcon(icon("mdi6.menu")))
         menu_button.setProperty("bare", True)
         everything = menu_button.menu()
@@ -196,7 +196,7 @@ class MainWindow(QMainWindow):
         bar.addWidget(menu_button)
         self.addToolBar(bar)
 
-    def _make_switch(self, bar: QToolBar, titles: list[str]) -> None:
+    def _make_switch(self, bar: Bar, titles: list[str]) -> None:
         group = self._switch = QButtonGroup(self)
         for index, title in enumerate(titles):
             button = QPushButton(title)
@@ -206,20 +206,13 @@ class MainWindow(QMainWindow):
             group.addButton(button, index)
             bar.addWidget(button)
 
-    def _menu_button(self, text: str, tip: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        button.setMenu(QMenu(button))
-        return button
-
     def _make_status(self) -> None:
+        from .widgets.elided_label import ElidedLabel
+
         status = self.statusBar()
         assert status is not None
         status.setSizeGripEnabled(False)
-        self.found = QLabel()
+        self.found = ElidedLabel()
         self.timing = QLabel()
         self.work = QLabel()
         for label in (self.found, self.timing, self.work):
@@ -296,7 +289,6 @@ class MainWindow(QMainWindow):
             facts.append(_tr("test error {0:.2f} %").format(100 * card.test_error))
         self.facts.setText("  " + " · ".join(facts))
         self.found.setText(card.found)
-        self.found.setToolTip(card.found)
         self.inspect.set_card(card)
         self.gradients.set_model(card)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtWidgets import QAbstractButton
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.gui.window import MainWindow
@@ -85,3 +86,31 @@ def test_the_crop_box_can_be_dragged(window: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: window.inspect.fit.box is not None, timeout=10_000)
     qtbot.waitUntil(window.inspect.settled, timeout=10_000)
     assert isinstance(centre, QPoint)
+
+
+def test_the_least_window_hides_no_button_and_cuts_no_column_at_any_size_of_the_text(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    column = window.inspect._scroll
+
+    def whole() -> bool:
+        window.resize(10, 10)
+        buttons = [child for child in window.bar.children() if isinstance(child, QAbstractButton)]
+        arrow = next(button for button in buttons if button.objectName() == "qt_toolbar_ext_button")
+        buttons.remove(arrow)
+        content, view = column.widget(), column.viewport()
+        assert content is not None and view is not None
+        return (
+            len(buttons) == 9
+            and not arrow.isVisible()
+            and all(button.isVisible() and button.width() >= button.minimumSizeHint().width() for button in buttons)
+            and content.width() <= view.width()
+        )
+
+    try:
+        for px in (13, 17, 21):
+            window.appearance.set_font(px)
+            qtbot.waitUntil(whole, timeout=10_000)
+            assert window.width() <= 1024  # the narrowest screen that a projector has
+    finally:
+        window.appearance.set_font(13)

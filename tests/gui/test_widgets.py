@@ -10,7 +10,7 @@ import pytest
 import torch
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QWheelEvent
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QLabel, QMainWindow, QSizePolicy
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.analysis.montage import GridOptions
@@ -21,14 +21,18 @@ from resnet_viz.core.types import Activation, BlockParts, ClassScore, CropBox, F
 from resnet_viz.data.presets import presets
 from resnet_viz.gui import theme
 from resnet_viz.gui.widgets.banner import Banner
+from resnet_viz.gui.widgets.bar import Bar
 from resnet_viz.gui.widgets.channel_inspector import ChannelInspector
+from resnet_viz.gui.widgets.column_scroll import ColumnScroll
 from resnet_viz.gui.widgets.confidences import Confidences
+from resnet_viz.gui.widgets.elided_label import ElidedLabel
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
 from resnet_viz.gui.widgets.film_strip import FilmStrip
 from resnet_viz.gui.widgets.filter_view import FilterView, rgb_kernels
 from resnet_viz.gui.widgets.grid_toolbar import GridToolbar
 from resnet_viz.gui.widgets.images_qt import from_rgb
 from resnet_viz.gui.widgets.layer_tree import LayerTree
+from resnet_viz.gui.widgets.menu_button import MenuButton
 from resnet_viz.gui.widgets.microscope import Microscope, channel_ratios, shared_range
 from resnet_viz.gui.widgets.picture_panel import PicturePanel
 from resnet_viz.models import create
@@ -459,3 +463,39 @@ def test_pixels_survive_the_way_into_qt() -> None:
             assert (colour.red(), colour.green(), colour.blue()) == tuple(pixels[y, x])
     grey = from_rgb(pixels[..., :1])
     assert grey.pixelColor(3, 2).red() == grey.pixelColor(3, 2).blue() == pixels[2, 3, 0]
+
+
+def test_a_bar_shortens_names_before_it_hides_a_button(qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    bar = Bar("bar")
+    name = MenuButton("ResNet-110 of a rather long name", "Choose a net")
+    facts = ElidedLabel("1,727,962 parameters", asks=False)
+    facts.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    last = MenuButton("", "All commands")
+    for widget in (name, facts, last):
+        bar.addWidget(widget)
+    window.addToolBar(bar)
+    window.resize(900, 200)
+    window.show()
+    qtbot.waitUntil(lambda: facts.shown() == facts.text(), timeout=5000)
+    assert name.shown() == name.text() and name.menu() is not None
+    window.resize(name.sizeHint().width() + last.sizeHint().width() + 80, 200)
+    qtbot.waitUntil(lambda: facts.shown() != facts.text(), timeout=5000)
+    assert name.shown() == name.text() and last.isVisible()
+    window.resize(1, 200)
+    qtbot.waitUntil(lambda: name.shown() != name.text() and last.isVisible(), timeout=5000)
+    assert name.shown().startswith("ResNet") and name.shown().endswith("…") and facts.shown() == ""
+    assert last.width() == last.sizeHint().width()
+    theme.set_font(QApplication.instance(), 21)
+    qtbot.waitUntil(lambda: name.width() > 100 and last.isVisible(), timeout=5000)
+
+
+def test_a_column_is_never_narrower_than_what_is_in_it(qtbot: QtBot) -> None:
+    content = QLabel("short")
+    column = ColumnScroll(content, least_px=60)
+    qtbot.addWidget(column)
+    column.show()
+    assert column.minimumSizeHint().width() == 60
+    content.setText("a text that needs a good deal more than sixty pixels")
+    assert column.minimumSizeHint().width() > content.sizeHint().width()

@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
 from resnet_viz.analysis.montage import Coloured, holds_nan, ranges
 from resnet_viz.core.types import Activation, ChannelStats, LayerInfo
 from resnet_viz.gui.widgets.color_bar import ColorBar
+from resnet_viz.gui.widgets.elided_label import ElidedLabel
 from resnet_viz.gui.widgets.feature_grid import FeatureGrid
 from resnet_viz.gui.widgets.filter_view import FilterView
 from resnet_viz.gui.widgets.grid_toolbar import GridToolbar
@@ -62,7 +63,7 @@ class InspectCenter(QWidget):
         self.color_bar = ColorBar()
         self._title = QLabel()
         self._title.setProperty("heading", True)
-        self._facts = QLabel()
+        self._facts = ElidedLabel()
         self._facts.setProperty("muted", True)
         self._hint = QLabel()
         self._hint.setProperty("hint", True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from resnet_viz.gui.widgets.banner import Banner
 from resnet_viz.gui.widgets.channel_inspector import ChannelInspector
+from resnet_viz.gui.widgets.column_scroll import ColumnScroll
 from resnet_viz.gui.widgets.confidences import Confidences
 from resnet_viz.gui.widgets.film_strip import FilmStrip
 from resnet_viz.gui.widgets.layer_tree import LayerTree
@@ -44,12 +45,7 @@ class InspectPanels(QWidget):
         column.addWidget(self.confidences)
         column.addWidget(self.inspector)
         column.addStretch(1)
-        scroll = self._scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(right)
-        scroll.setMinimumWidth(308)
+        scroll = self._scroll = ColumnScroll(right, least_px=308)
 
         self.columns = QSplitter(Qt.Orientation.Horizontal)
         self.columns.setObjectName("inspect-columns")

@@ -14,10 +14,12 @@ class ElidedLabel(QLabel):
 
     Args:
         text: the whole text; one line, no markup.
+        asks: for the room that the whole text takes; else it takes what its neighbours leave.
     """
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, text: str = "", parent: QWidget | None = None, *, asks: bool = True) -> None:
         super().__init__(text, parent)
+        self._asks = asks
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
@@ -26,8 +28,13 @@ class ElidedLabel(QLabel):
         self._tell()
 
     def shown(self) -> str:
-        """Return what is on screen."""
+        """Return what is on screen; of what is left to it, a label that does not ask leaves a crumb empty."""
+        if not self._asks and self.width() < 4 * self.fontMetrics().height():
+            return ""
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width())
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint() if self._asks else self.minimumSizeHint()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(LEAST_PX, super().minimumSizeHint().height())

@@ -11,6 +11,7 @@ from resnet_viz.core.types import F32, U8, CropBox, Fit, ImageInput, Normalizati
 from resnet_viz.data.transforms import crop_box, resampling, to_original
 
 from .crop_view import CropView, NetView
+from .elided_label import ElidedLabel
 from .images_qt import from_values
 from .normalization_picker import NormalizationPicker
 from .overlay_scale import Scale
@@ -40,7 +41,7 @@ class PicturePanel(QWidget):
         self._size, self._kind = 32, "square"
         title = QLabel(_tr("Picture"))
         title.setProperty("heading", True)
-        self._name = QLabel()
+        self._name = ElidedLabel()
         self._name.setProperty("muted", True)
         self._name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
