@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QStackedWidget, QWidget
 LEAST_PX = 400
 """Least height: below it the layouts still hold, but the maps are too small to be looked at."""
 
-MOST_PX, MOST_EM = 900, 60
+MOST_PX, MOST_EM = 900, 64
 """Most width that is asked for, the larger of pixels and sizes of the text: a page with more columns, as Train in a
 wide window, says what these need, but moves one into a tab once there is less room."""
 

@@ -8,9 +8,11 @@ while work runs.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 import traceback
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +30,11 @@ class Progress(Protocol):
 
 
 Handler = Callable[[object, CancelToken, Progress], object]
+
+LAST_S = 30.0
+"""How long the interpreter waits at its end for work that goes on although its token is set."""
+
+_runners: weakref.WeakSet[LatestRunner] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,7 @@ class LatestRunner:
         self._ticket = 0
         self._closed = False
         self._thread: threading.Thread | None = None  # started by the first request
+        _runners.add(self)
 
     def submit(self, kind: str, request: object, *, yields: bool = False) -> int:
         """Queue a request, overtaking an older one of its kind; returns its ticket.
@@ -215,3 +223,18 @@ class LatestRunner:
         if job.token.cancelled:
             return None
         return Outcome(job.kind, job.ticket, job.request, value=value, elapsed_s=time.perf_counter() - begun)
+
+
+@atexit.register
+def _end() -> None:
+    """Let every thread come to its end while there still is an interpreter.
+
+    Python ends a thread that comes back from C++ afterwards by unwinding it, which C++ takes for a fault
+    (``terminate called without an active exception``): the program would end with a crash.
+    """
+    runners = list(_runners)
+    for runner in runners:
+        runner.close(timeout_s=0)
+    end = time.monotonic() + LAST_S
+    for runner in runners:
+        runner.close(timeout_s=max(0.0, end - time.monotonic()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
 import time
 
@@ -293,3 +295,30 @@ def test_whatever_the_timing_the_last_of_each_kind_is_delivered(seed: int) -> No
     for kind, number in last.items():
         assert delivered[kind][-1] == number
         assert delivered[kind] == sorted(delivered[kind])
+
+
+def test_work_that_outlives_its_runner_does_not_crash_the_end_of_the_program() -> None:
+    script = """
+import subprocess
+import sys
+import threading
+import torch
+from resnet_viz.jobs.latest import LatestRunner
+
+begun = threading.Event()
+large = torch.rand(2000, 2000)
+
+def handle(request, token, progress):
+    begun.set()
+    while True:
+        token.check()
+        for _ in range(6):
+            large @ large
+
+runner = LatestRunner(handle, lambda outcome: None)
+runner.submit("work", None)
+begun.wait()
+runner.close(timeout_s=0)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (0, "")

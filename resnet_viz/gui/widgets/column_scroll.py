@@ -1,13 +1,15 @@
-"""A column that scrolls up and down only, and is never narrower than what is in it."""
+"""A column that scrolls up and down, and is as wide as what is in it."""
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QEvent, QObject, QSize, Qt
+from PyQt6.QtCore import QEvent, QObject, QSize
 from PyQt6.QtWidgets import QFrame, QScrollArea, QWidget
 
 
 class ColumnScroll(QScrollArea):
     """Asks for its content's width: a plain scroll area would cut it off at the right.
+
+    Where the screen is too small for that it scrolls sideways, too.
 
     Args:
         content: the column.
@@ -19,7 +21,6 @@ class ColumnScroll(QScrollArea):
         self._least_px = least_px
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content)
 
     def minimumSizeHint(self) -> QSize:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
-from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QSizePolicy, QSpinBox, QWidget
 
 
@@ -43,30 +42,12 @@ class OptionField(QWidget):
         self.setFocusProxy(widget)
 
 
-class _CalmSpin(QSpinBox):
-    """Leaves the wheel to the form unless it has the focus: scrolling must change no number."""
-
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is not None and not self.hasFocus():
-            event.ignore()
-            return
-        super().wheelEvent(event)
-
-
-class _CalmCombo(QComboBox):
-    def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is not None and not self.hasFocus():
-            event.ignore()
-            return
-        super().wheelEvent(event)
-
-
 class WholeField(OptionField):
     """A whole number."""
 
     def __init__(self, least: int, most: int) -> None:
         super().__init__()
-        self.spin = _CalmSpin()
+        self.spin = QSpinBox()
         self.spin.setRange(least, min(most, 2**31 - 1))
         self.spin.setGroupSeparatorShown(True)
         self.spin.valueChanged.connect(lambda _value: self.changed.emit())
@@ -133,7 +114,7 @@ class ChoiceField(OptionField):
 
     def __init__(self, choices: Sequence[tuple[str, str]], free: bool = False) -> None:
         super().__init__()
-        self.combo = _CalmCombo()
+        self.combo = QComboBox()
         self.combo.setEditable(free)
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(8)
