@@ -303,12 +303,15 @@ class MainWindow(QMainWindow):
         self.gradients.set_picture(image)
 
     def _reopen_as(self, arch: str) -> None:
-        """Open the same file as another architecture."""
+        """Open the same file as another architecture, with the mean/std that was answered already."""
+        from resnet_viz.session.normalizing import as_text
         from resnet_viz.session.requests import OpenModel
 
-        card = self.inspect.card
+        card, shown = self.inspect.card, self.inspect.normalization
         if card is not None:
-            self.opener.open_model(OpenModel(ref=card.source, arch=arch))
+            answered = shown is not None and (card.normalization_known or shown != card.normalization)
+            normalize = as_text(shown) if shown is not None and answered else None
+            self.opener.open_model(OpenModel(ref=card.source, arch=arch, normalize=normalize))
 
     def _remember_normalization(self, normalization: Normalization) -> None:
         from resnet_viz.session import store

@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from functools import reduce
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from resnet_viz.core.errors import UserError
 
@@ -54,6 +55,39 @@ def load_factory(spec: str) -> nn.Module:
     if not isinstance(net, nn.Module):
         raise UserError(f"{spec} returned a value of type {type(net).__name__}. It must return a torch.nn.Module.")
     return net
+
+
+def check_anew(spec: str, *, weights: bool) -> None:
+    """Check that a factory makes a net of its own at each call, as two workers need that open it.
+
+    Args:
+        spec: as of :func:`load_factory`, which is called twice.
+        weights: whether they must be the same each time, as no checkpoint replaces them.
+
+    Raises:
+        UserError: if it hands out one net again, or other weights.
+    """
+    one, other = load_factory(spec), load_factory(spec)
+    parts = {id(part) for part in _parts(one)}
+    if any(id(part) in parts for part in _parts(other)):
+        raise UserError(f"{spec} gives the same net again, which Inspect works on. Let it make a new one at each call.")
+    if weights and not _same(one, other):
+        raise UserError(
+            f"{spec} draws other weights at each call, so this would be another net than the one in Inspect. "
+            "Let it seed them, or open it with a checkpoint."
+        )
+
+
+def _parts(net: nn.Module) -> list[object]:
+    return [*net.modules(), *net.parameters(), *net.buffers()]
+
+
+def _same(one: nn.Module, other: nn.Module) -> bool:
+    """Return whether two nets hold the same numbers; what has no shape yet is drawn later, so it is not the same."""
+    pairs = [*zip(one.parameters(), other.parameters()), *zip(one.buffers(), other.buffers())]  # noqa: B905 - one function's
+    return not any(is_lazy(mine) for mine, _ in pairs) and all(
+        mine.shape == its.shape and bool(((mine == its) | ((mine != mine) & (its != its))).all()) for mine, its in pairs
+    )
 
 
 @contextmanager

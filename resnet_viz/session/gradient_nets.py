@@ -18,6 +18,7 @@ from resnet_viz.data.places import known_sets
 from resnet_viz.jobs.cache import ByteLRU
 from resnet_viz.models import create, models
 from resnet_viz.models.blocks import NetOptions
+from resnet_viz.models.factory import check_anew
 
 from . import store
 from .batches_of import Pictures, Pool, check, choose, open_pool, resolve
@@ -117,12 +118,16 @@ class Shelf:
             UserError: if there is no such architecture, or an option that cannot be.
         """
         if choice.untrained:
-            return ("untrained", choice.ref, net_options(choice.ref, choice.options))
+            return ("untrained", choice.ref, net_options(choice.ref, choice.options), choice.normalization)
         if choice.options:
             raise UserError(f"The options of {choice.ref} are fixed by its training. Choose it untrained to vary them.")
-        folder = store.trained_folder(choice.ref)
-        path = folder if folder is not None else Path(choice.ref).expanduser()
-        return ("trained", choice.ref, _stamp(path), store.remembered_normalization(str(path.resolve())))
+        made = (choice.factory, choice.input_size, choice.classes) if choice.factory else ()
+        if not choice.ref:
+            return ("made", *made, choice.normalization)
+        path = store.place_of(choice.ref)
+        # what is chosen outweighs the run's card, what is remembered does not: they are told apart
+        seen_with = choice.normalization or store.remembered_normalization(str(path))
+        return ("trained", choice.ref, choice.arch, *made, _stamp(path), choice.normalization is None, seen_with)
 
     def net(self, choice: NetChoice, seed: int, token: CancelToken = NEVER) -> tuple[nn.Module, ModelCard]:
         """Return a net in eval mode, and its card.
@@ -149,11 +154,16 @@ class Shelf:
     def _open(self, choice: NetChoice, seed: int, key: Hashable) -> tuple[nn.Module, ModelCard]:
         card = self._cards.get(key)
         if not choice.untrained:
-            return open_model(OpenModel(choice.ref))
+            if choice.factory:
+                check_anew(choice.factory, weights=not choice.ref)
+            request = OpenModel(
+                choice.ref, choice.arch, factory=choice.factory, input_size=choice.input_size, classes=choice.classes
+            )
+            return _seen_with(open_model(request), choice)
         options = dict(choice.options)
         if card is not None:
             return channels_last(create(choice.ref, seed=seed, **options)), card
-        made = open_model(OpenModel(choice.ref, untrained=True, seed=seed, options=options))
+        made = _seen_with(open_model(OpenModel(choice.ref, untrained=True, seed=seed, options=options)), choice)
         self._cards.put(key, made[1], 1)
         return made
 
@@ -198,6 +208,14 @@ class Shelf:
             found = choose(request, token, pool=pool)
             self._pictures.put(key, found, sum(pixels.nbytes for pixels in found.pixels))
         return found
+
+
+def _seen_with(made: tuple[nn.Module, ModelCard], choice: NetChoice) -> tuple[nn.Module, ModelCard]:
+    """Return a net whose card holds the mean/std that a person chose, if one did."""
+    net, card = made
+    if choice.normalization is None:
+        return made
+    return net, replace(card, normalization=choice.normalization, normalization_known=True)
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:

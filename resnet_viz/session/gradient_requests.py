@@ -13,7 +13,7 @@ from typing import Literal
 
 from resnet_viz.core.gradient_types import FlowBand, GradientFlow, WeightChoice
 from resnet_viz.core.lesion_types import LesionKind, LesionStudy, RandomLesion
-from resnet_viz.core.types import F64, Fit, ImageInput, ModelCard, Prediction
+from resnet_viz.core.types import F64, Fit, ImageInput, ModelCard, Normalization, Prediction
 
 AUTO, NOISE, SAMPLES = "auto", "noise", "samples"
 """Sources of a batch besides data sets: the best there is, normal noise, the sample pictures."""
@@ -41,19 +41,30 @@ class BatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class NetChoice:
-    """One of the nets that are compared.
+    """One of the nets that are compared, or the one that a lesion is about.
 
     Attributes:
-        ref: architecture id where ``untrained``, else id of a trained net, checkpoint or run folder.
+        ref: architecture id where ``untrained``, else id of a trained net, checkpoint or run folder;
+            empty where the factory makes the weights as well.
         untrained: draw its weights, one net for each seed.
         options: fields of NetOptions that differ from the architecture's own, in any order.
         title: for people; empty lets the worker choose.
+        arch: architecture that a person says a file is, None for the recognised one.
+        normalization: mean/std that a person chose, None for what the file or its kind says.
+        seed: of untrained weights, where the request names no seeds of its own.
+        factory, input_size, classes: as of OpenModel, for a net of no known family.
     """
 
     ref: str
     untrained: bool = True
     options: tuple[tuple[str, object], ...] = ()
     title: str = ""
+    arch: str | None = None
+    normalization: Normalization | None = None
+    seed: int = 0
+    factory: str | None = None
+    input_size: int | None = None
+    classes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +223,7 @@ class MeasureLesion:
     """Measure a net with some blocks deleted and some skips cut.
 
     Attributes:
-        model: id of a trained net, checkpoint or run folder.
+        model: the net.
         data, split: which labelled pictures.
         pictures: how many, evenly from the classes; 0 for all.
         seed: picks the pictures.
@@ -220,7 +231,7 @@ class MeasureLesion:
         image, fit: the picture whose confidences are wanted too, None for none.
     """
 
-    model: str
+    model: NetChoice
     data: str = AUTO
     split: str = "test"
     pictures: int = 1000
@@ -265,7 +276,7 @@ class LesionMeasured:
 class LesionEach:
     """Delete every block, or cut every skip, in turn; fields as of :class:`MeasureLesion`."""
 
-    model: str
+    model: NetChoice
     kind: LesionKind = "delete"
     data: str = AUTO
     split: str = "test"
@@ -277,7 +288,7 @@ class LesionEach:
 class LesionRandom:
     """Delete k blocks at random, ``repeats`` times; fields as of :class:`MeasureLesion`."""
 
-    model: str
+    model: NetChoice
     k: int = 1
     repeats: int = 10
     data: str = AUTO

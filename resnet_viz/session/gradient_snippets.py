@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .gradient_requests import LesionEach, LesionRandom, MeasureFlow, MeasureLesion, NetChoice
-from .snippets import fit_code, read_again
+from .snippets import fit_code, made_by, normalization_code, read_again
 
 Lesions = MeasureLesion | LesionEach | LesionRandom
 
@@ -12,11 +12,14 @@ def gradient_script(request: MeasureFlow) -> str:
     """Return a script that prints loss, ratios, coherence and the norm of every block, for every net."""
     batch = request.batch
     seeds = f"[{', '.join(map(str, request.seeds))}]"
-    nets = [f"    {_title(choice)!r}: {_open(choice, seeds)}," for choice in request.nets]
+    nets = [f"    ({_title(one)!r}, {_chosen(one, 'None')}, {_opens(one, seeds)})," for one in request.nets]
     lines = [
+        "from dataclasses import replace",
+        "",
         "from resnet_viz.analysis.gradient_flow import gradient_flow",
         "from resnet_viz.analysis.update_rules import UpdateRule",
         "from resnet_viz.core.gradient_types import band",
+        *_types(request.nets),
         "from resnet_viz.session.batches_of import choose, fit_batch",
         "from resnet_viz.session.gradient_requests import BatchRequest",
         "from resnet_viz.session.loading import open_model",
@@ -24,15 +27,16 @@ def gradient_script(request: MeasureFlow) -> str:
         "",
         f"pictures = choose(BatchRequest({batch.source!r}, count={batch.count}, seed={batch.seed}, "
         f"split={batch.split!r}))",
-        "nets = {",
+        *_comments(request.nets),
+        "nets = [  # title, mean/std where it was chosen, how it is opened",
         *nets,
-        "}",
+        "]",
         "print(pictures.title)",
-        "for title, requests in nets.items():",
+        "for title, chosen, requests in nets:",
         "    flows = []",
         "    for request in requests:",
         "        net, card = open_model(request)",
-        "        batch = fit_batch(pictures, card)",
+        "        batch = fit_batch(pictures, replace(card, normalization=chosen or card.normalization))",
         "        flows.append(gradient_flow(",
         f"            net, batch.images, batch.labels, train_mode={request.train_mode}, weights={request.weights!r},",
         f"            per={request.per!r}, rule=UpdateRule({request.optimizer!r}, {request.lr!r}), seed=request.seed,",
@@ -53,27 +57,55 @@ def _title(choice: NetChoice) -> str:
     return f"{choice.ref}, untrained, {dict(choice.options)}" if choice.untrained else choice.ref
 
 
-def _open(choice: NetChoice, seeds: str) -> str:
+def _opens(choice: NetChoice, seeds: str) -> str:
     """Return Python that makes the requests of one net, one for each seed."""
-    if not choice.untrained:
-        # the noise of the coherence takes the first of the seeds
-        return f"[OpenModel({choice.ref!r}, seed=seed) for seed in {seeds}[:1]]"
-    options = f", options={dict(choice.options)!r}" if choice.options else ""
-    return f"[OpenModel({choice.ref!r}, untrained=True, seed=seed{options}) for seed in {seeds}]"
+    # of a trained net, the noise of the coherence takes the first of the seeds
+    return f"[{_open(choice, 'seed')} for seed in {seeds}{'' if choice.untrained else '[:1]'}]"
+
+
+def _open(choice: NetChoice, seed: str = "") -> str:
+    """Return Python that makes a request of a net; a seed that is its default may be left out."""
+    told = ["untrained=True"] if choice.untrained else []
+    told += [f"arch={choice.arch!r}"] if choice.arch else []
+    told += [f"seed={seed}"] if seed else []
+    told += [f"options={dict(choice.options)!r}"] if choice.options else []
+    made = (("factory", choice.factory), ("input_size", choice.input_size), ("classes", choice.classes))
+    told += [f"{name}={value!r}" for name, value in made if value is not None]
+    return f"OpenModel({', '.join([repr(choice.ref), *told])})"
+
+
+def _chosen(choice: NetChoice, otherwise: str) -> str:
+    """Return Python that makes the mean/std that a person chose, or what stands for none."""
+    return otherwise if choice.normalization is None else normalization_code(choice.normalization)
+
+
+def _comments(choices: tuple[NetChoice, ...]) -> list[str]:
+    """Return what is to be known of nets that Python functions make."""
+    lines = [made_by(choice.factory, bool(choice.ref)) for choice in choices if choice.factory]
+    return list(dict.fromkeys(line for some in lines for line in some))
+
+
+def _types(choices: tuple[NetChoice, ...], *names: str) -> list[str]:
+    """Return the import of the types that a script names: a mean/std only where one was chosen."""
+    chosen = ["Normalization"] if any(choice.normalization is not None for choice in choices) else []
+    return [f"from resnet_viz.core.types import {', '.join([*names, *chosen])}"] if [*names, *chosen] else []
 
 
 def lesion_script(request: Lesions) -> str:
     """Return a script that prints the errors and the ratios ||F|| / ||x|| that a request asks for."""
+    choice = request.model
     lines = [
         "from resnet_viz.session.lesion_pictures import pick_labelled",
         "from resnet_viz.session.loading import open_model",
         "from resnet_viz.session.requests import OpenModel",
         "",
-        f"net, card = open_model(OpenModel({request.model!r}))",
+        *_comments((choice,)),
+        f"net, card = open_model({_open(choice, str(choice.seed or ''))})",
+        f"normalization = {_chosen(choice, 'card.normalization')}",
         f"data = pick_labelled({request.data!r}, card, split={request.split!r}, count={request.pictures}, "
         f"seed={request.seed})",
         "print(data.title)",
-        "asked = (net, data.images, data.labels, card.normalization)",
+        "asked = (net, data.images, data.labels, normalization)",
     ]
     if isinstance(request, MeasureLesion):
         return "\n".join(_measure(request, lines)) + "\n"
@@ -93,7 +125,7 @@ def lesion_script(request: Lesions) -> str:
             "for error, deleted in zip(draws.errors, draws.deleted):",
             "    print(error, *deleted)",
         ]
-    return "\n".join(head + lines) + "\n"
+    return "\n".join(head + _types((choice,)) + lines) + "\n"
 
 
 def _measure(request: MeasureLesion, lines: list[str]) -> list[str]:
@@ -101,6 +133,7 @@ def _measure(request: MeasureLesion, lines: list[str]) -> list[str]:
     head = [
         "from resnet_viz.analysis.lesion import final",
         "from resnet_viz.analysis.lesion_now import lesion_now",
+        *_types((request.model,)),
     ]
     lines = [
         *lines,
@@ -120,7 +153,7 @@ def _measure(request: MeasureLesion, lines: list[str]) -> list[str]:
         "from resnet_viz.analysis.lesion import final",
         "from resnet_viz.analysis.lesion_now import lesion_now, logits_without",
         "from resnet_viz.analysis.predictions import prediction",
-        "from resnet_viz.core.types import CropBox, Fit",
+        *_types((request.model,), "CropBox", "Fit"),
         "from resnet_viz.data.batches import normalise",
         reader,
         "from resnet_viz.data.transforms import prepare",
@@ -131,7 +164,7 @@ def _measure(request: MeasureLesion, lines: list[str]) -> list[str]:
         *picture,
         f"view = prepare(image, {fit_code(request.fit)}, size=card.input_size, kind=card.fit, "
         "channels=card.in_channels)",
-        "x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], card.normalization)  # (1, C, S, S)",
+        "x = normalise(torch.from_numpy(view).permute(2, 0, 1)[None], normalization)  # (1, C, S, S)",
         f"logits = logits_without(net, x, blocks=card.blocks, {change})[0]",
         "for score in prediction(logits, card.classes, 5).top:",
         "    print(f'{score.label:20} {score.prob:.4f}')",

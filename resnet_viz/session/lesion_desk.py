@@ -169,11 +169,10 @@ class LesionDesk:
 
     # ---- what is kept ----
 
-    def _open(self, model: str, token: CancelToken) -> _Net:
-        choice = NetChoice(model, untrained=False)
-        net, card = self._shelf.net(choice, 0, token)
+    def _open(self, choice: NetChoice, token: CancelToken) -> _Net:
+        net, card = self._shelf.net(choice, choice.seed, token)
         return _Net(
-            self._shelf.key(choice),
+            (self._shelf.key(choice), choice.seed),
             net,
             card,
             tuple(block.name for block in card.blocks if can_delete(net, block)),

@@ -1,4 +1,4 @@
-"""Mean/std as people write them on the command line and in forms."""
+"""Mean/std as people write them on the command line and in forms, and read them there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ from resnet_viz.data.presets import presets
 MAX_MEAN = 1e3
 STDS = (1e-6, 1e3)
 """What no net was ever trained beyond, on pixels of 0-1; NaN and infinity lie beyond too."""
+
+
+def in_words(normalization: Normalization) -> str:
+    """Return a preset's title, else the six numbers: ``"0.1 0.2 0.3 / 0.4 0.5 0.6"``."""
+    if normalization in list(presets):
+        return normalization.title
+    mean, std = (" ".join(f"{value:.3g}" for value in side) for side in (normalization.mean, normalization.std))
+    return f"{mean} / {std}"
+
+
+def as_text(normalization: Normalization) -> str:
+    """Return what :func:`parse_normalization` reads as this very mean/std."""
+    for name in presets.ids():
+        if presets.get(name) == normalization:
+            return name
+    return "/".join(",".join(map(repr, side)) for side in (normalization.mean, normalization.std))
 
 
 def parse_normalization(text: str) -> Normalization:

@@ -22,7 +22,6 @@ def python_script(card: ModelCard, look: Look) -> str:
         asks for a file in a comment, and ends with that sentence until there is one.
     """
     reader, picture = read_again(look.image)
-    normalization = look.normalization or card.normalization
     lines = [
         "import torch",
         "",
@@ -39,7 +38,7 @@ def python_script(card: ModelCard, look: Look) -> str:
         *picture,
         f"pixels = prepare(image, {fit_code(look.fit)}, size=card.input_size, kind=card.fit, "
         "channels=card.in_channels)",
-        f"normalization = {_normalization(normalization)}",
+        f"normalization = {normalization_code(look.normalization or card.normalization)}",
         "x = normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None], normalization)  # (1, C, H, W)",
     ]
     parts = f", parts=card.block({look.block!r})" if look.block else ""
@@ -62,12 +61,16 @@ def _open(card: ModelCard) -> list[str]:
     """Return Python that opens the card's net as it was opened."""
     told = dict(card.opened)
     arguments = [repr(told.pop("ref")), *(f"{name}={value!r}" for name, value in told.items())]
-    lines = []
-    if "factory" in told:
-        lines.append(f"# run this where {told['factory']!r} can be imported")
-        if not card.opened["ref"]:
-            lines.append("# no checkpoint was given: the numbers are the same only if the function seeds its weights")
+    lines = made_by(str(told["factory"]), bool(card.opened["ref"])) if "factory" in told else []
     return [*lines, f"net, card = open_model(OpenModel({', '.join(arguments)}))"]
+
+
+def made_by(factory: str, checkpoint: bool) -> list[str]:
+    """Return comments on a net that a Python function makes."""
+    lines = [f"# run this where {factory!r} can be imported"]
+    if not checkpoint:
+        lines.append("# no checkpoint was given: the numbers are the same only if the function seeds its weights")
+    return lines
 
 
 def read_again(image: ImageInput) -> tuple[str, list[str]]:
@@ -96,5 +99,6 @@ def fit_code(fit: Fit) -> str:
     return f"Fit({fit.mode!r}, CropBox({box.left!r}, {box.top!r}, {box.width!r}, {box.height!r}))"
 
 
-def _normalization(normalization: Normalization) -> str:
+def normalization_code(normalization: Normalization) -> str:
+    """Return mean and std as Python that makes them."""
     return f"Normalization({normalization.title!r}, {normalization.mean!r}, {normalization.std!r})"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_viz.core.errors import OutputError
-from resnet_viz.core.paths import atomic_path, config_dir, runs_dir, trained_dir
+from resnet_viz.core.paths import atomic_path, config_dir, named_path, runs_dir, trained_dir
 from resnet_viz.core.types import Normalization
 
 from .cards import finite, normalization_of, read_record, sound
@@ -44,6 +44,15 @@ def trained_folder(model_id: str) -> Path | None:
         if found == model_id:
             return Path(card["folder"])
     return None
+
+
+def place_of(ref: str) -> Path:
+    """Return the file or folder that the id of a trained net, or a path, names; nothing need be there.
+
+    Raises:
+        UserError: if it lies in a home folder that there is not.
+    """
+    return (trained_folder(ref) or named_path(ref)).resolve()
 
 
 @cache

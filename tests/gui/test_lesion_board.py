@@ -31,12 +31,17 @@ from resnet_viz.gui.views.lesion_board import LesionBoard
 from resnet_viz.gui.views.lesion_state import LesionState
 from resnet_viz.gui.widgets.map_geometry import Column
 from resnet_viz.session import pictures, store
-from resnet_viz.session.gradient_requests import LesionEach
+from resnet_viz.session.gradient_requests import LesionEach, NetChoice
 
 DESK = "resnet_viz.session.gradient_desk"
 NET, PLAIN = "resnet20-cifar10", "plain20-cifar10"
 PATIENCE_MS = 60_000
 Open = Callable[..., LesionBoard]
+
+
+def choice(net: str) -> NetChoice | None:
+    """Return the net as it is open in Inspect, None for none."""
+    return NetChoice(net, untrained=False, title=net) if net else None
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def open_board(qtbot: QtBot, app: QApplication, tmp_path: Path) -> Iterator[Open
         qtbot.addWidget(board)
         boards.append(board)
         board.resize(1280, 800)
-        board.set_model(net)
+        board.set_model(choice(net))
         board.show()
         qtbot.waitExposed(board)
         if wait:
@@ -444,10 +449,10 @@ def test_the_net_open_in_inspect_is_offered_and_a_choice_by_hand_stays(board: Le
     assert board.picker.model() == NET
     folder = store.trained_folder(PLAIN)
     assert folder is not None
-    board.set_model(str(folder))  # as the window names a run's folder
+    board.set_model(choice(str(folder)))  # as the window names a run's folder
     assert board.picker.model() == PLAIN and "open in Inspect" in board.picker.net.combo.currentText()
     choose_net(board, NET)
-    board.set_model(PLAIN)
+    board.set_model(choice(PLAIN))
     assert board.picker.model() == NET
     qtbot.waitUntil(lambda: settled(board), timeout=PATIENCE_MS)
 
@@ -456,7 +461,7 @@ def test_a_hidden_board_asks_nothing(open_board: Open, qtbot: QtBot) -> None:
     board = open_board(wait=False)
     board.hide()
     board._lab.cancel("lesion")
-    board.set_model(PLAIN)
+    board.set_model(choice(PLAIN))
     assert board._asked is None and board.state.measured is None
     qtbot.wait(200)
     assert board.state.card is None
@@ -470,7 +475,7 @@ def test_without_any_net_it_says_what_to_do(open_board: Open, monkeypatch: pytes
     assert store.trained_models() == [] and paths.trained_dir() != store.trained_dir()
     board = open_board("", wait=False)
     assert board.empty.isVisible() and "Train" in board.empty.text() and not board.map.isVisible()
-    board.set_model(str(paths.trained_dir() / NET))
+    board.set_model(choice(str(paths.trained_dir() / NET)))
     assert not board.empty.isVisible() and board.map.isVisible()
 
 

@@ -98,30 +98,6 @@ def test_other_colours_while_a_pass_runs_are_those_that_are_shown(open_window: O
     assert scale.startswith(f"{number(low)} – {number(high)} ") and scale != before
 
 
-def test_lesions_are_offered_for_nets_that_their_name_alone_opens_again(
-    open_window: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A bare plain net's file looks like a residual one's: said to be plain here, it would be another net there."""
-    import torch
-
-    from resnet_viz.models import create
-    from resnet_viz.session.loading import open_model
-    from resnet_viz.session.store import FIRST_MODEL
-
-    window, offered = open_window(), []
-    monkeypatch.setattr(window.gradients.lesions, "set_model", offered.append)
-    file = tmp_path / "bare.pth"
-    torch.save(create("plain20", seed=0).state_dict(), file)
-    for request in (
-        OpenModel(ref=FIRST_MODEL),
-        OpenModel(ref=str(file)),
-        OpenModel(ref=str(file), arch="plain20"),
-        OpenModel(ref="resnet20", untrained=True),
-    ):
-        window.gradients.set_model(open_model(request)[1])
-    assert offered == [FIRST_MODEL, str(file), "", ""]
-
-
 def test_only_the_workspace_on_screen_keeps_its_thread(open_window: Open, qtbot: QtBot) -> None:
     """Idle threads that have computed slow down the passes of the one that computes (see LatestRunner)."""
 

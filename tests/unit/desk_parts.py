@@ -11,6 +11,12 @@ import pytest
 
 from resnet_viz.core.errors import Cancelled
 from resnet_viz.core.token import CancelToken
+from resnet_viz.session.gradient_requests import NetChoice
+
+
+def trained(ref: str) -> NetChoice:
+    """Return the choice of a trained net, a checkpoint or a run as its reference alone opens it."""
+    return NetChoice(ref, untrained=False)
 
 
 class Parts:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from desk_parts import Parts, stopped
+from desk_parts import Parts, stopped, trained
 from safetensors.torch import load_file, save_file
 
 from resnet_viz.analysis.gradient_flow import gradient_flow
@@ -197,7 +197,7 @@ def test_evaluation_mode_and_foreign_files_are_explained(desk: GradientDesk, tmp
         (TrainSteps(PAIR, NOISY, optimizer="lion"), "optimizer is 'lion'"),
         (TrainSteps(PAIR, NOISY, lr=-1.0), "lr is -1"),
         (TrainSteps((NetChoice("xai"),), BatchRequest(NOISE, 1)), "one picture"),
-        (LesionEach("no-such-net"), "no-such-net"),
+        (LesionEach(trained("no-such-net")), "no-such-net"),
     ],
 )
 def test_bad_input_gives_one_sentence(desk: GradientDesk, request_: object, words: str) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from desk_parts import trained
 
 from resnet_viz.core.paths import assets_dir
 from resnet_viz.core.types import CropBox, Fit, ImageInput
@@ -92,7 +93,7 @@ def test_a_net_without_some_blocks(desk: GradientDesk) -> None:
     image = load_image(assets_dir() / "samples" / "cat.jpg")
     fit = Fit("crop", CropBox(2.0, 3.0, 100.0, 100.0))
     request = MeasureLesion(
-        NET, "shapes", pictures=60, seed=2, deleted=frozenset(["layer2.1"]), cut=frozenset(["layer1.2"]),
+        trained(NET), "shapes", pictures=60, seed=2, deleted=frozenset(["layer2.1"]), cut=frozenset(["layer1.2"]),
         image=image, fit=fit,
     )  # fmt: skip
     answer = desk.handle(request)
@@ -109,7 +110,7 @@ def test_a_net_without_some_blocks(desk: GradientDesk) -> None:
 
 @pytest.mark.parametrize("kind", ["delete", "cut"])
 def test_every_block_in_turn(desk: GradientDesk, kind: str) -> None:
-    request = LesionEach(NET, kind, "shapes", pictures=20)  # type: ignore[arg-type]
+    request = LesionEach(trained(NET), kind, "shapes", pictures=20)  # type: ignore[arg-type]
     answer = desk.handle(request)
     assert isinstance(answer, LesionsMeasured)
     text = printed(lesion_script(request))
@@ -119,7 +120,7 @@ def test_every_block_in_turn(desk: GradientDesk, kind: str) -> None:
 
 
 def test_blocks_at_random(desk: GradientDesk) -> None:
-    request = LesionRandom(NET, 2, 3, "shapes", pictures=20, seed=4)
+    request = LesionRandom(trained(NET), 2, 3, "shapes", pictures=20, seed=4)
     answer = desk.handle(request)
     assert isinstance(answer, LesionsMeasured)
     rows = printed(lesion_script(request)).splitlines()[2:]
@@ -130,7 +131,7 @@ def test_blocks_at_random(desk: GradientDesk) -> None:
 def test_a_picture_without_a_file_is_to_be_filled_in() -> None:
     image = load_image(assets_dir() / "samples" / "cat.jpg")
     pasted = ImageInput(image.pixels, "clipboard")
-    script = lesion_script(MeasureLesion(NET, image=pasted))
+    script = lesion_script(MeasureLesion(trained(NET), image=pasted))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1 and "'clipboard' lies in no file" in done.stderr.strip().splitlines()[-1]
 
@@ -138,4 +139,4 @@ def test_a_picture_without_a_file_is_to_be_filled_in() -> None:
 def test_a_picture_of_a_data_set_is_read_there_again() -> None:
     image = browse("shapes").item(3)
     assert image.path is None
-    assert "browse('shapes', 'test').item(3)" in lesion_script(MeasureLesion(NET, image=image))
+    assert "browse('shapes', 'test').item(3)" in lesion_script(MeasureLesion(trained(NET), image=image))

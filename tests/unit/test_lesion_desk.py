@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from desk_parts import Parts, stopped
+from desk_parts import Parts, stopped, trained
 from PIL import Image
 
 from resnet_viz.analysis.lesion import delete_at_random, error_of, f_to_x, final, lesion_each
@@ -61,7 +61,7 @@ def measured(desk: GradientDesk, request: MeasureLesion, parts: Parts | None = N
 
 def test_confidences_come_first_then_ever_more_pictures(desk: GradientDesk, labelled: Labelled) -> None:
     parts = Parts()
-    request = MeasureLesion(NET, "shapes", pictures=170, deleted=frozenset(["layer2.1"]), image=CAT)
+    request = MeasureLesion(trained(NET), "shapes", pictures=170, deleted=frozenset(["layer2.1"]), image=CAT)
     answer = measured(desk, request, parts)
     first: LesionMeasured = parts.values[0]
     assert first.error is None and first.base_error is None and first.n == 0 and first.prediction is not None
@@ -76,12 +76,12 @@ def test_confidences_come_first_then_ever_more_pictures(desk: GradientDesk, labe
 
 
 def test_ratios_are_those_of_the_changed_net(desk: GradientDesk, labelled: Labelled) -> None:
-    whole = measured(desk, MeasureLesion(NET, "shapes", pictures=170))
+    whole = measured(desk, MeasureLesion(trained(NET), "shapes", pictures=170))
     net, card = open_model(OpenModel(NET))
     assert whole.f_to_x == pytest.approx(f_to_x(net, labelled.images, card.normalization), rel=1e-6)
     assert whole.error == whole.base_error and whole.prediction is None
     change = MeasureLesion(
-        NET, "shapes", pictures=170, deleted=frozenset(["layer2.0"]), cut=frozenset(["layer2.2", "layer3.0"])
+        trained(NET), "shapes", pictures=170, deleted=frozenset(["layer2.0"]), cut=frozenset(["layer2.2", "layer3.0"])
     )
     now = measured(desk, change).f_to_x
     assert list(now) == list(whole.f_to_x)
@@ -93,7 +93,7 @@ def test_ratios_are_those_of_the_changed_net(desk: GradientDesk, labelled: Label
 
 def test_confidences_are_those_of_a_pass(desk: GradientDesk) -> None:
     fit = Fit("pad")
-    request = MeasureLesion(NET, "shapes", pictures=20, cut=frozenset(["layer1.1"]), image=CAT, fit=fit)
+    request = MeasureLesion(trained(NET), "shapes", pictures=20, cut=frozenset(["layer1.1"]), image=CAT, fit=fit)
     answer = measured(desk, request)
     bench = Workbench()
     bench.handle(OpenModel(NET))
@@ -108,12 +108,12 @@ def test_confidences_are_those_of_a_pass(desk: GradientDesk) -> None:
     assert answer.prediction.probs == pytest.approx(changed.prediction.probs, abs=1e-6)  # type: ignore[attr-defined]
     assert answer.prediction.probs != pytest.approx(answer.base_prediction.probs, abs=1e-3)
     # nothing changed: one answer
-    whole = measured(desk, MeasureLesion(NET, "shapes", pictures=20, image=CAT, fit=fit))
+    whole = measured(desk, MeasureLesion(trained(NET), "shapes", pictures=20, image=CAT, fit=fit))
     assert whole.prediction is whole.base_prediction
 
 
 def test_what_was_counted_is_kept_also_of_a_measurement_that_was_stopped(desk: GradientDesk) -> None:
-    request = MeasureLesion(NET, "shapes", pictures=300, deleted=frozenset(["layer3.1"]))
+    request = MeasureLesion(trained(NET), "shapes", pictures=300, deleted=frozenset(["layer3.1"]))
     token = CancelToken()
     seen: list[int] = []
 
@@ -143,16 +143,18 @@ def stopped_by(desk: GradientDesk, request: object, token: CancelToken, progress
 
 
 def test_a_plain_net(desk: GradientDesk) -> None:
-    answer = measured(desk, MeasureLesion(PLAIN, "shapes", pictures=60, deleted=frozenset(["layer1.2", "layer2.0"])))
+    answer = measured(
+        desk, MeasureLesion(trained(PLAIN), "shapes", pictures=60, deleted=frozenset(["layer1.2", "layer2.0"]))
+    )
     assert answer.can_cut == () and len(answer.can_delete) == 9 and answer.f_to_x == {} and answer.error is not None
     with pytest.raises(UserError, match="no skip connection"):
-        desk.handle(LesionEach(PLAIN, "cut", "shapes", pictures=20))
+        desk.handle(LesionEach(trained(PLAIN), "cut", "shapes", pictures=20))
 
 
 @pytest.mark.parametrize("kind", ["delete", "cut"])
 def test_every_block_in_turn(desk: GradientDesk, kind: str) -> None:
     parts = Parts()
-    answer = desk.handle(LesionEach(NET, kind, "shapes", pictures=80), CancelToken(), parts)  # type: ignore[arg-type]
+    answer = desk.handle(LesionEach(trained(NET), kind, "shapes", pictures=80), CancelToken(), parts)  # type: ignore[arg-type]
     assert isinstance(answer, LesionsMeasured) and isinstance(answer.result, LesionStudy)
     net, card = open_model(OpenModel(NET))
     some = pick_labelled("shapes", card, count=80)
@@ -167,7 +169,7 @@ def test_every_block_in_turn(desk: GradientDesk, kind: str) -> None:
 
 
 def test_blocks_at_random(desk: GradientDesk) -> None:
-    answer = desk.handle(LesionRandom(NET, 2, 4, "shapes", pictures=70, seed=5))
+    answer = desk.handle(LesionRandom(trained(NET), 2, 4, "shapes", pictures=70, seed=5))
     assert isinstance(answer, LesionsMeasured) and isinstance(answer.result, RandomLesion)
     net, card = open_model(OpenModel(NET))
     some = pick_labelled("shapes", card, count=70, seed=5)
@@ -179,22 +181,24 @@ def test_blocks_at_random(desk: GradientDesk) -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (MeasureLesion("no-such-net"), "no-such-net"),
-        (MeasureLesion("resnet20"), "architecture without weights"),
-        (MeasureLesion(NET, "no such folder"), "no such folder"),
-        (MeasureLesion(NET, NOISE), "labelled pictures"),
-        (MeasureLesion(NET, SAMPLES), "labelled pictures"),
-        (MeasureLesion(NET, "shapes", pictures=-1), "-1 pictures"),
-        (MeasureLesion(NET, "shapes", seed=-1), "seed -1"),
-        (MeasureLesion(NET, "shapes", pictures=10, deleted=frozenset(["layer9.9"])), r"layer9\.9"),
-        (MeasureLesion(NET, "shapes", pictures=10, cut=frozenset(["stem"])), "stem"),
-        (MeasureLesion(PLAIN, "shapes", pictures=10, cut=frozenset(["layer1.0"])), "no skip connection"),
+        (MeasureLesion(trained("no-such-net")), "no-such-net"),
+        (MeasureLesion(trained("resnet20")), "architecture without weights"),
+        (MeasureLesion(trained(NET), "no such folder"), "no such folder"),
+        (MeasureLesion(trained(NET), NOISE), "labelled pictures"),
+        (MeasureLesion(trained(NET), SAMPLES), "labelled pictures"),
+        (MeasureLesion(trained(NET), "shapes", pictures=-1), "-1 pictures"),
+        (MeasureLesion(trained(NET), "shapes", seed=-1), "seed -1"),
+        (MeasureLesion(trained(NET), "shapes", pictures=10, deleted=frozenset(["layer9.9"])), r"layer9\.9"),
+        (MeasureLesion(trained(NET), "shapes", pictures=10, cut=frozenset(["stem"])), "stem"),
+        (MeasureLesion(trained(PLAIN), "shapes", pictures=10, cut=frozenset(["layer1.0"])), "no skip connection"),
         (
-            MeasureLesion(NET, "shapes", pictures=10, deleted=frozenset(["layer1.0"]), cut=frozenset(["layer1.0"])),
+            MeasureLesion(
+                trained(NET), "shapes", pictures=10, deleted=frozenset(["layer1.0"]), cut=frozenset(["layer1.0"])
+            ),
             "deleted and cut at once",
         ),
-        (LesionRandom(NET, 20, data="shapes", pictures=10), "the net has 9"),
-        (LesionRandom(NET, 1, 0, "shapes", pictures=10), "0 draws"),
+        (LesionRandom(trained(NET), 20, data="shapes", pictures=10), "the net has 9"),
+        (LesionRandom(trained(NET), 1, 0, "shapes", pictures=10), "0 draws"),
     ],
 )
 def test_bad_input_gives_one_sentence(desk: GradientDesk, request_: object, words: str) -> None:
@@ -210,40 +214,36 @@ def test_classes_that_the_net_lacks(desk: GradientDesk, card: ModelCard, tmp_pat
         for index in range(4):
             Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(tmp_path / name / f"{index}.png")
     with pytest.raises(DataError, match="no class oak"):
-        desk.handle(MeasureLesion(NET, str(tmp_path)))
+        desk.handle(MeasureLesion(trained(NET), str(tmp_path)))
     for path in (tmp_path / "oak").iterdir():
         path.unlink()
     (tmp_path / "oak").rmdir()
     (tmp_path / "cat" / "0.png").write_bytes(b"no picture")
     some = pick_labelled(str(tmp_path), card, count=0)  # what cannot be read is left out
     assert sorted(some.labels.tolist()) == [3, 3, 3, 8, 8, 8, 8] and some.images.shape == (7, 32, 32, 3)
-    assert measured(desk, MeasureLesion(NET, str(tmp_path), pictures=0)).n == 7
+    assert measured(desk, MeasureLesion(trained(NET), str(tmp_path), pictures=0)).n == 7
     # another picture in the folder is seen
     (tmp_path / "cat" / "0.png").unlink()
     assert len(pick_labelled(str(tmp_path), card, count=0).labels) == 7
     Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "ship" / "9.png")
-    assert measured(desk, MeasureLesion(NET, str(tmp_path), pictures=0)).n == 8
+    assert measured(desk, MeasureLesion(trained(NET), str(tmp_path), pictures=0)).n == 8
 
 
 @pytest.mark.parametrize("after_s", [0.02, 0.2])
 def test_work_stops_soon(desk: GradientDesk, after_s: float) -> None:
-    desk.handle(MeasureLesion(NET, "shapes", pictures=10))  # opening the data set is another matter
+    desk.handle(MeasureLesion(trained(NET), "shapes", pictures=10))  # opening the data set is another matter
     for number, request in enumerate(
         (
-            MeasureLesion(NET, "shapes", pictures=0, seed=1, deleted=frozenset([f"layer1.{round(10 * after_s)}"])),
-            LesionEach(NET, data="shapes", pictures=0),
-            LesionRandom(NET, 3, 100, "shapes", pictures=0),
+            MeasureLesion(
+                trained(NET), "shapes", pictures=0, seed=1, deleted=frozenset([f"layer1.{round(10 * after_s)}"])
+            ),
+            LesionEach(trained(NET), data="shapes", pictures=0),
+            LesionRandom(trained(NET), 3, 100, "shapes", pictures=0),
         )
     ):
         assert stopped(lambda token, request=request: desk.handle(request, token), after_s) < 1.0, number
-    net, _ = desk._shelf.net(_choice(), 0)
+    net, _ = desk._shelf.net(trained(NET), 0)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules()) and not net.training
-
-
-def _choice() -> object:
-    from resnet_viz.session.gradient_requests import NetChoice
-
-    return NetChoice(NET, untrained=False)
 
 
 def test_counts_can_be_added() -> None:
@@ -271,7 +271,7 @@ def test_no_pictures_are_no_error(card: ModelCard) -> None:
 def test_the_shipped_net_on_cifar(desk: GradientDesk, shared_data: Path) -> None:
     if not (shared_data / "cifar10").is_dir():
         pytest.skip("CIFAR-10 is not among the development data")
-    request = MeasureLesion(NET, str(shared_data / "cifar10"), pictures=300, deleted=frozenset(["layer2.1"]))
+    request = MeasureLesion(trained(NET), str(shared_data / "cifar10"), pictures=300, deleted=frozenset(["layer2.1"]))
     answer = measured(desk, request)
     assert answer.base_error is not None and answer.error is not None
     assert answer.base_error < 0.13 and answer.base_error < answer.error < 0.5

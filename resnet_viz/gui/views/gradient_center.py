@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 from resnet_viz.core.types import ModelCard
 from resnet_viz.gui import theme
 from resnet_viz.gui.icons import icon
+from resnet_viz.gui.widgets.elided_label import ElidedLabel
 from resnet_viz.gui.widgets.flow_layout import FlowLayout
 from resnet_viz.gui.widgets.network_map import NetworkMap
 from resnet_viz.gui.widgets.plan_chart import PlanChart
@@ -56,7 +57,7 @@ class Replay(QWidget):
         self._timer.timeout.connect(self._advance)
         self.source = QComboBox()
         self.source.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.source.setMinimumContentsLength(10)
+        self.source.setMinimumContentsLength(5)  # where there is more room it takes more
         self.source.setToolTip(_tr("What is on show: the nets as they are now, or a training step by step"))
         self.source.setAccessibleName(_tr("Measurement or recording"))
         self.source.activated.connect(self.source_chosen)
@@ -69,7 +70,7 @@ class Replay(QWidget):
         self.slider.setToolTip(_tr("The step on show; the arrow keys go from record to record"))
         self.slider.setAccessibleName(_tr("Step of the training"))
         self.slider.valueChanged.connect(self._on_slider)
-        self.slider.setMinimumWidth(60)
+        self.slider.setMinimumWidth(30)
         self.at = QLabel()
         self.at.setProperty("muted", True)
         self.train_button = QPushButton(_tr("Train 50 steps"))
@@ -246,16 +247,14 @@ class GradientCenter(QWidget):
         self.progress.setSizePolicy(keep)
         self.heading = QLabel()
         self.heading.setProperty("heading", True)
-        self.sub = QLabel()
+        self.sub = ElidedLabel()
         self.sub.setProperty("muted", True)
-        self.sub.setMinimumWidth(1)
         self.sub.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.chart = PlanChart(_tr("Chart of the gradients"))
         self.chart.setMinimumHeight(200)  # in a low window the column scrolls
         self.sentence = Sentence()
         self.replay = Replay()
         self._lay_out()
-        self.setMinimumWidth(320)
 
     def _lay_out(self) -> None:
         switches = FlowLayout(spacing=8)  # a narrow window breaks the row

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, pyqtSignal
 from PyQt6.QtWidgets import (
-    QFrame,
     QLabel,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -17,6 +15,7 @@ from PyQt6.QtWidgets import (
 from resnet_viz.core.errors import UserError
 from resnet_viz.data.places import known_sets
 from resnet_viz.gui.widgets.chosen_nets import ChosenNets
+from resnet_viz.gui.widgets.column_scroll import ColumnScroll
 from resnet_viz.gui.widgets.option_fields import ChoiceField, NumberField, OptionField
 from resnet_viz.gui.widgets.segmented import Segmented, StopSlider
 from resnet_viz.session import store
@@ -74,14 +73,9 @@ class GradientForm(QWidget):
         self._make_batch()
         self._make_shown()
         self._column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(scroll)
+        column.addWidget(ColumnScroll(inside, least_px=280))
         self.batch_size.set_values("64")
         self.seeds.set_values("3")
         self.depth_slider.set_value(56)
@@ -251,7 +245,7 @@ class GradientForm(QWidget):
             nets = self.chosen.nets()
             if not nets:
                 raise UserError(_tr("No net is chosen yet. Press Add and choose up to four."))
-            return tuple(NetChoice(ref, False, (), title) for ref, title in nets)
+            return tuple(nets)
         depth = self.depth_slider.value()
         wanted = [(key, f"plain{depth}" if key == "none" else f"resnet{depth}") for key in self.shortcuts.values()]
         if kind == "trained":

@@ -17,7 +17,14 @@ from resnet_viz.gui.run_book import RunBook
 from resnet_viz.gui.widgets.curve_plan import family_styles
 from resnet_viz.gui.widgets.flow_plan import Shown
 from resnet_viz.jobs.latest import Outcome
-from resnet_viz.session.gradient_requests import DepthsSwept, FlowMeasured, MeasureFlow, StepsTrained, WriteFlow
+from resnet_viz.session.gradient_requests import (
+    DepthsSwept,
+    FlowMeasured,
+    MeasureFlow,
+    NetChoice,
+    StepsTrained,
+    WriteFlow,
+)
 from resnet_viz.session.pictures import Written
 from resnet_viz.session.recordings import flow_at, nearest_record
 from resnet_viz.session.training_requests import DescribeNet, NetDescribed
@@ -90,8 +97,19 @@ class GradientPage(GradientPanels):
 
     # ---- asking ----
 
+    def set_open(self, choice: NetChoice | None) -> None:
+        """Offer the net that is open in Inspect among those that can be chosen, as it is there."""
+        if not self.form.chosen.set_open(choice) or self.form.source.value() != "file":
+            return
+        self._begun = False  # it is measured already, but otherwise
+        if self.isVisible():
+            self._begin()
+
     def showEvent(self, event: object) -> None:
         super().showEvent(event)  # type: ignore[arg-type]
+        self._begin()
+
+    def _begin(self) -> None:
         if not self._begun:
             self._begun = True
             self.measure()

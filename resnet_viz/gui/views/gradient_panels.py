@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from PyQt6.QtCore import QCoreApplication, Qt
-from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from resnet_viz.analysis.regime import kind_of
 from resnet_viz.core.types import ModelCard
 from resnet_viz.gui.widgets.banner import Banner
 from resnet_viz.gui.widgets.color_bar import number
+from resnet_viz.gui.widgets.column_scroll import ColumnScroll
 from resnet_viz.gui.widgets.flow_plan import (
     Shown,
     depth_plan,
@@ -56,17 +57,9 @@ class GradientPanels(QWidget):
         self.columns = QSplitter(Qt.Orientation.Horizontal)
         self.columns.setObjectName("gradients-columns")
         self.columns.setChildrenCollapsible(False)
-        for widget, least, stretch in ((self.form, 280, 0), (self.center, 380, 1), (self.side, 230, 0)):
-            place: QWidget = widget
-            if widget is not self.form:  # which scrolls by itself
-                scroll = QScrollArea()
-                scroll.setWidgetResizable(True)
-                scroll.setFrameShape(QFrame.Shape.NoFrame)
-                scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-                scroll.setWidget(widget)
-                place = scroll
-            place.setMinimumWidth(least)
-            self.columns.addWidget(place)
+        for widget, least, stretch in ((self.form, 0, 0), (self.center, 380, 1), (self.side, 230, 0)):
+            # the form scrolls by itself
+            self.columns.addWidget(widget if widget is self.form else ColumnScroll(widget, least))
             self.columns.setStretchFactor(self.columns.count() - 1, stretch)
         self.columns.setSizes([290, 880, 260])
         column = QVBoxLayout(self)

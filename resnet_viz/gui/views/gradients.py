@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PyQt6.QtCore import QCoreApplication, pyqtSignal
 from PyQt6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
 
@@ -9,6 +11,10 @@ from resnet_viz.core.errors import UserError, unknown
 from resnet_viz.core.types import Fit, ImageInput, ModelCard
 from resnet_viz.gui.context import Context
 from resnet_viz.gui.widgets.banner import Banner
+from resnet_viz.jobs.latest import Outcome
+from resnet_viz.session.gradient_requests import NetChoice
+from resnet_viz.session.open_nets import as_opened
+from resnet_viz.session.requests import Look
 
 from .gradient_page import GradientPage
 from .lesion_board import LesionBoard
@@ -35,6 +41,10 @@ class GradientsView(QWidget):
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.book, self._lab = context.book, context.lab
+        self._card: ModelCard | None = None
+        self._open: NetChoice | None = None
+        self._image: ImageInput | None = None
+        self._fit = Fit()
         self.page = GradientPage(context, self.book)
         self.race = RacePage(self.book)
         self.tabs = QTabWidget()
@@ -48,6 +58,7 @@ class GradientsView(QWidget):
         column.addWidget(self.tabs)
         self.page.status.connect(self.status)
         self.lesions.status.connect(self.status)
+        context.nets.arrived.connect(self._on_looked)
         self._listed = False
 
     @property
@@ -56,13 +67,31 @@ class GradientsView(QWidget):
         return self.page.columns, self.lesions.columns
 
     def set_model(self, card: ModelCard) -> None:
-        """Offer the net that is open in Inspect, if its name alone opens the very same one again."""
-        same = set(card.opened) <= {"ref"} and bool(card.source)  # not one that a person has said the kind of
-        self.lesions.set_model((card.id if card.extra.get("id") == card.id else card.source) if same else "")
+        """Offer the net that is open in Inspect, as it was opened there."""
+        self._card = card
+        self._offer(as_opened(card))
+
+    def _offer(self, choice: NetChoice | None) -> None:
+        self._open = choice
+        self.page.set_open(choice)
+        self.lesions.set_model(choice)
 
     def set_picture(self, image: ImageInput) -> None:
         """Show the confidences for this picture where a net is changed."""
-        self.lesions.set_picture(image, Fit())
+        self._image, self._fit = image, Fit()
+        self.lesions.set_picture(image, self._fit)
+
+    def _on_looked(self, outcome: Outcome) -> None:
+        """See the pictures as Inspect shows them: mean/std and crop can be chosen there at any time."""
+        look, card = outcome.request, self._card
+        if not isinstance(look, Look) or outcome.kind != "look" or card is None or look.model != card.id:
+            return
+        if look.image is self._image and look.fit != self._fit:
+            self._fit = look.fit
+            self.lesions.set_picture(look.image, look.fit)
+        choice, shown = self._open, look.normalization
+        if choice is not None and shown is not None and shown != (choice.normalization or card.normalization):
+            self._offer(replace(choice, normalization=shown))
 
     def save(self) -> None:
         """Save what the page on show holds."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PyQt6.QtCore import QCoreApplication, QEvent, QSettings, Qt, pyqtSignal
 from PyQt6.QtGui import QResizeEvent, QShowEvent
-from PyQt6.QtWidgets import QFrame, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 
 from resnet_viz.core.lesion_types import LesionKind, RandomLesion
 from resnet_viz.core.types import Fit, ImageInput
 from resnet_viz.gui.bridge import Bridge
 from resnet_viz.gui.widgets.banner import Banner
+from resnet_viz.gui.widgets.column_scroll import ColumnScroll
 from resnet_viz.gui.widgets.network_map import NetworkMap
 from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session.gradient_requests import (
@@ -18,6 +21,7 @@ from resnet_viz.session.gradient_requests import (
     LesionRandom,
     LesionsMeasured,
     MeasureLesion,
+    NetChoice,
 )
 
 from . import lesion_words as words
@@ -82,17 +86,11 @@ class LesionBoard(QWidget):
         self._reflect()
 
     def _lay_out(self) -> None:
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self.side)
-        scroll.setMinimumWidth(270)
         self.columns = QSplitter(Qt.Orientation.Horizontal)
         self.columns.setObjectName("lesion-columns")
         self.columns.setChildrenCollapsible(False)
         self.columns.addWidget(self.center)
-        self.columns.addWidget(scroll)
+        self.columns.addWidget(ColumnScroll(self.side, least_px=270))
         self.columns.setStretchFactor(0, 1)
         self.columns.setSizes([1000, 280])
         self.empty.setText(
@@ -133,11 +131,16 @@ class LesionBoard(QWidget):
 
     # ---- what the window tells ----
 
-    def set_model(self, ref: str) -> None:
-        """Offer the net that is open in Inspect: id of a trained net, checkpoint or run folder; empty for none."""
-        before = self.picker.model()
-        self.picker.set_open(ref)
-        if self.picker.model() != before:
+    def set_model(self, choice: NetChoice | None) -> None:
+        """Offer the net that is open in Inspect as it is there; None for none."""
+        before = self.picker.choice()
+        self.picker.set_open(choice)
+        now = self.picker.choice()
+        if now == before:
+            return
+        if now is not None and before is not None and now == replace(before, normalization=now.normalization):
+            self._on_data()  # the same net sees the pictures otherwise: what was done to it stays
+        else:
             self._start_over()
 
     def set_picture(self, image: ImageInput, fit: Fit) -> None:
@@ -212,17 +215,21 @@ class LesionBoard(QWidget):
         self._ask()
 
     def _on_data(self) -> None:
-        """Measure on other pictures."""
+        """Measure on other pictures, or the same ones seen otherwise."""
+        self._lab.cancel("lesion")
         self.stop()
         self.state.forget_numbers()
+        self._asked = None
         self.banner.clear()
         self._reflect()
         self._ask()
 
     def request(self) -> MeasureLesion:
-        """Return the question that the board asks now."""
+        """Return the question that the board asks now, while there is a net."""
+        choice = self.picker.choice()
+        assert choice is not None
         return MeasureLesion(
-            self.picker.model(),
+            choice,
             self.picker.source(),
             pictures=self.picker.count(),
             seed=SEED,
@@ -234,7 +241,7 @@ class LesionBoard(QWidget):
 
     def _ask(self) -> None:
         """Ask about the net on the map, unless nobody would see the answer or it was asked already."""
-        if not self.isVisible() or not self.picker.model():
+        if not self.isVisible() or self.picker.choice() is None:
             return
         wanted = self.request()
         if wanted == self._asked:
@@ -248,13 +255,15 @@ class LesionBoard(QWidget):
 
     def measure_each(self, kind: LesionKind) -> None:
         """Delete every block, or cut every skip, in turn."""
-        model, data, pictures = self.picker.model(), self.picker.source(), self.picker.count()
-        self._begin(LesionEach(model, kind, data, pictures=pictures, seed=SEED))
+        choice, data, pictures = self.picker.choice(), self.picker.source(), self.picker.count()
+        if choice is not None:
+            self._begin(LesionEach(choice, kind, data, pictures=pictures, seed=SEED))
 
     def measure_random(self, k: int, draws: int, seed: int) -> None:
         """Delete k blocks at random, several times."""
-        model, data, pictures = self.picker.model(), self.picker.source(), self.picker.count()
-        self._begin(LesionRandom(model, k, draws, data, pictures=pictures, seed=seed))
+        choice, data, pictures = self.picker.choice(), self.picker.source(), self.picker.count()
+        if choice is not None:
+            self._begin(LesionRandom(choice, k, draws, data, pictures=pictures, seed=seed))
 
     def _begin(self, request: Study) -> None:
         self.banner.clear()
@@ -314,7 +323,7 @@ class LesionBoard(QWidget):
 
     def _reflect(self) -> None:
         """Show what is known now."""
-        state, has_net = self.state, bool(self.picker.model())
+        state, has_net = self.state, self.picker.choice() is not None
         self.empty.setVisible(not has_net)
         for widget in (self.map, self.columns, self.picker.hint):
             widget.setVisible(has_net)

@@ -10,8 +10,8 @@ from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 from resnet_viz.data.places import known_sets
 from resnet_viz.gui.widgets.flow_layout import FlowLayout
 from resnet_viz.gui.widgets.option_fields import ChoiceField
-from resnet_viz.session import store
-from resnet_viz.session.gradient_requests import AUTO
+from resnet_viz.session.gradient_requests import AUTO, NetChoice
+from resnet_viz.session.open_nets import on_offer
 
 COUNTS = (100, 500, 1000, 2000, 0)
 FOLDER = "folder"
@@ -35,7 +35,8 @@ class LesionPicker(QWidget):
     def __init__(self, settings: QSettings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
-        self._open = ""
+        self._open: NetChoice | None = None
+        self._choices: dict[str, NetChoice] = {}
         self._by_hand = False
         self.net = ChoiceField(())
         self.net.combo.setMinimumContentsLength(30)
@@ -90,32 +91,32 @@ class LesionPicker(QWidget):
     # ---- nets ----
 
     def model(self) -> str:
-        """Return the chosen net, empty while there is none."""
+        """Return the entry of the chosen net, empty while there is none."""
         return str(self.net.combo.currentData() or "")
 
-    def set_open(self, ref: str) -> None:
+    def choice(self) -> NetChoice | None:
+        """Return the chosen net: the one that is open in Inspect as it is there, any other as it was trained."""
+        return self._choices.get(self.model())
+
+    def set_open(self, choice: NetChoice | None) -> None:
         """Offer the net that is open in Inspect; it is chosen unless a person chose another one here."""
-        self._open = ref
+        self._open = choice
         self.refresh()
 
     def refresh(self) -> bool:
         """List the nets that there are now; returns whether another one is chosen by that."""
-        before, combo = self.model(), self.net.combo
-        nets = [
-            (ref, str(card.get("title") or ref), str(card.get("folder", ""))) for ref, card in store.trained_models()
-        ]
-        wanted = before if self._by_hand and before else self._open or before
+        before, combo = self.choice(), self.net.combo
+        chosen = self.model()
+        self._choices, opened = on_offer(self._open)
         combo.blockSignals(True)
         combo.clear()
-        same = next((ref for ref, _, folder in nets if self._open and self._open in (ref, folder)), "")
-        if self._open and not same:
-            combo.addItem(_tr("Open in Inspect: {0}").format(Path(self._open).name or self._open), self._open)
-        for ref, title, _ in nets:
-            combo.addItem(_tr("{0} (open in Inspect)").format(title) if ref == same else title, ref)
-        at = combo.findData(same if wanted == self._open and same else wanted)
+        for key, one in self._choices.items():
+            title = one.title or one.ref
+            combo.addItem(_tr("{0} (open in Inspect)").format(title) if key == opened else title, key)
+        at = combo.findData(chosen if self._by_hand and chosen in self._choices else opened or chosen)
         combo.setCurrentIndex(max(0, at) if combo.count() else -1)
         combo.blockSignals(False)
-        return self.model() != before
+        return self.choice() != before
 
     def _on_net(self) -> None:
         self._by_hand = True

@@ -11,6 +11,7 @@ from resnet_viz.core.types import ImageInput, Prediction
 from resnet_viz.gui import theme
 from resnet_viz.gui.widgets.confidences import Confidences
 from resnet_viz.session.gradient_requests import LesionMeasured
+from resnet_viz.session.normalizing import in_words
 
 from .lesion_words import half_width, percent
 
@@ -51,7 +52,7 @@ class ErrorCard(QFrame):
             base: of the whole net on the same pictures.
             n: pictures that both are over.
             wanted: pictures asked for, 0 for all there are.
-            data: what the pictures are.
+            data: what the pictures are, and the mean/std that they are seen with.
         """
         changed = error is not None and base is not None and error != base
         self.error.setText("…" if error is None else percent(error))
@@ -180,7 +181,9 @@ class LesionSide(QWidget):
             self.card.show_errors(None, None, 0, 0, "")
             self._show_predictions(None, None)
             return
-        self.card.show_errors(measured.error, measured.base_error, measured.n, wanted, measured.data)
+        seen_with = _tr("mean/std {0}").format(in_words(measured.card.normalization))
+        data = f"{measured.data}\n{seen_with}" if measured.data else seen_with
+        self.card.show_errors(measured.error, measured.base_error, measured.n, wanted, data)
         self._show_predictions(measured.prediction, measured.base_prediction if changed else None)
 
     def _show_predictions(self, now: Prediction | None, before: Prediction | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
@@ -17,6 +18,9 @@ from PyQt6.QtWidgets import (
 )
 
 from resnet_viz.session import store
+from resnet_viz.session.gradient_requests import NetChoice
+from resnet_viz.session.normalizing import in_words
+from resnet_viz.session.open_nets import on_offer
 
 
 def _tr(text: str) -> str:
@@ -40,6 +44,7 @@ class ChosenNets(QWidget):
     def __init__(self, most: int = 4, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._most = most
+        self._open: NetChoice | None = None
         self.list = QListWidget()
         self.list.setAccessibleName(_tr("Chosen nets"))
         self.list.setMaximumHeight(110)
@@ -65,29 +70,57 @@ class ChosenNets(QWidget):
         column.addLayout(row)
         self.setFocusProxy(self.add_button)
 
-    def nets(self) -> list[tuple[str, str]]:
-        """Return (reference, title) of each chosen net."""
+    def nets(self) -> list[NetChoice]:
+        """Return the chosen nets."""
         items = [self.list.item(row) for row in range(self.list.count())]
-        return [(str(item.data(Qt.ItemDataRole.UserRole)), item.text()) for item in items if item is not None]
+        return [item.data(Qt.ItemDataRole.UserRole) for item in items if item is not None]
+
+    def set_open(self, choice: NetChoice | None) -> bool:
+        """Offer the net that is open in Inspect; emits nothing.
+
+        Returns:
+            Whether it is chosen already, and is now taken otherwise: as it is there.
+        """
+        # weights that are drawn are no trained net: the switches describe such
+        self._open = choice if choice is not None and not choice.untrained else None
+        changed = False
+        for row, one in enumerate(self.nets()):
+            now, item = self._as_open(one), self.list.item(row)
+            if now != one and item is not None:
+                _show(item, now)
+                changed = True
+        return changed
+
+    def _as_open(self, choice: NetChoice) -> NetChoice:
+        """Return a net as it is in Inspect where it is the one that is open there."""
+        opened = self._open
+        if opened is None or opened.factory != choice.factory:
+            return choice
+        if opened.ref != choice.ref and (opened.factory or store.place_of(opened.ref) != store.place_of(choice.ref)):
+            return choice
+        return replace(opened, ref=choice.ref)
 
     def add(self, ref: str, title: str = "") -> None:
         """Add the id of a trained net, or the path of a checkpoint or run."""
+        self._add(self._as_open(NetChoice(ref, False, (), title or Path(ref).name)))
+
+    def _add(self, choice: NetChoice) -> None:
         if self.list.count() >= self._most:
             self.list.takeItem(0)
-        item = QListWidgetItem(title or Path(ref).name)
-        item.setData(Qt.ItemDataRole.UserRole, ref)
-        item.setToolTip(ref)
+        item = QListWidgetItem()
+        _show(item, choice)
         self.list.addItem(item)
         self.list.setCurrentItem(item)
         self.changed.emit()
 
     def _fill(self, menu: QMenu) -> None:
         menu.clear()
-        for model_id, card in store.trained_models():
-            title = str(card.get("title") or model_id)
-            action = menu.addAction(title)
+        choices, opened = on_offer(self._open)
+        for key, choice in choices.items():
+            title = choice.title
+            action = menu.addAction(_tr("{0} (open in Inspect)").format(title) if key == opened else title)
             assert action is not None
-            action.triggered.connect(lambda _on, ref=model_id, title=title: self.add(ref, title))
+            action.triggered.connect(lambda _on, choice=choice: self._add(choice))
         menu.addSeparator()
         file = menu.addAction(_tr("Checkpoint from a file…"))
         assert file is not None
@@ -97,3 +130,12 @@ class ChosenNets(QWidget):
         if self.list.currentRow() >= 0:
             self.list.takeItem(self.list.currentRow())
             self.changed.emit()
+
+
+def _show(item: QListWidgetItem, choice: NetChoice) -> None:
+    """Let an item be a net; its tooltip says what a person has answered about it."""
+    item.setText(choice.title)
+    item.setData(Qt.ItemDataRole.UserRole, choice)
+    told = [_tr("read as {0}").format(choice.arch)] if choice.arch else []
+    told += [_tr("mean/std {0}").format(in_words(choice.normalization))] if choice.normalization is not None else []
+    item.setToolTip("\n".join([choice.ref or choice.factory or "", *told]))

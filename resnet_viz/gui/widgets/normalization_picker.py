@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import (
 from resnet_viz.core.types import Normalization
 from resnet_viz.data.presets import presets
 from resnet_viz.gui import theme
+from resnet_viz.session.normalizing import in_words
 
 
 def _tr(text: str) -> str:
@@ -58,7 +59,7 @@ class NormalizationPicker(QWidget):
         for preset in presets:
             self.combo.addItem(preset.title, preset)
         if normalization not in list(presets):
-            self.combo.addItem(_describe(normalization), normalization)
+            self.combo.addItem(in_words(normalization), normalization)
         self.combo.addItem(_tr("own…"), None)
         entries = [self.combo.itemData(index) for index in range(self.combo.count())]
         self.combo.setCurrentIndex(entries.index(normalization))
@@ -84,12 +85,6 @@ class NormalizationPicker(QWidget):
     def _choose(self, normalization: Normalization) -> None:
         self.set_normalization(normalization, True)
         self.changed.emit(normalization)
-
-
-def _describe(normalization: Normalization) -> str:
-    mean = " ".join(f"{value:.3g}" for value in normalization.mean)
-    std = " ".join(f"{value:.3g}" for value in normalization.std)
-    return f"{mean} / {std}"
 
 
 class _OwnNumbers(QDialog):
