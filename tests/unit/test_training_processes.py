@@ -205,7 +205,7 @@ def test_a_run_told_to_go_on_alone_survives_its_parent(folder: Path, tmp_path: P
         alone = not hasattr(os, "getsid") or os.getsid(child.pid) == child.pid
         time.sleep(0.01)
     assert alone
-    assert child.wait(120) == 0
+    assert child.wait(600) == 0  # a machine that is busy otherwise may take minutes
     told = [json.loads(line) for line in (run / layout.EVENTS).read_text().splitlines()]
     assert told[-1]["event"] == "finished" and not told[-1]["stopped"]
 

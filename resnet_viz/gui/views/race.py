@@ -23,6 +23,7 @@ from resnet_viz.core.errors import UserError
 from resnet_viz.data.places import known_sets
 from resnet_viz.gui.run_book import RunBook
 from resnet_viz.gui.widgets.banner import Banner
+from resnet_viz.gui.widgets.column_scroll import ColumnScroll
 from resnet_viz.gui.widgets.curve_chart import CurveChart
 from resnet_viz.gui.widgets.option_fields import ChoiceField, NumberField, WholeField
 from resnet_viz.gui.widgets.segmented import Segmented
@@ -89,8 +90,6 @@ class RacePage(QWidget):
     def _lay_out(self) -> None:
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
-        form = self._make_form()
-        form.setMinimumWidth(250)
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(16, 8, 16, 8)
@@ -105,7 +104,7 @@ class RacePage(QWidget):
         column.addWidget(self.chart, 1)
         column.addWidget(self.sentence)
         column.addWidget(self.table)
-        split.addWidget(form)
+        split.addWidget(ColumnScroll(self._make_form(), least_px=250))
         split.addWidget(middle)
         split.setStretchFactor(1, 1)
         split.setSizes([260, 1100])
