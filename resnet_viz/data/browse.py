@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +35,7 @@ class BrowsedSet:
         self.folder = folder
         self.classes = source.classes
         self.title = f"{source.title} · {source.part}" if source.part else source.title
+        self._places: dict[str, int] | None = None
         self._order: I64 = np.arange(len(source.labels), dtype=np.int64)
         if isinstance(source, layouts.SheetSource):
             # one of each class, then the next of each: 1,000 airplanes in a row show little
@@ -66,15 +69,19 @@ class BrowsedSet:
         number = int(self._source.labels[self._at(index)])
         return self.classes[number] if 0 <= number < len(self.classes) else None
 
+    def path(self, index: int) -> str | None:
+        """Return one picture's file, absolute; None if the row has no file for each."""
+        if not isinstance(self._source, layouts.FileSource):
+            return None
+        return os.path.abspath(self._source.paths[self._at(index)])
+
     def index_of(self, path: str) -> int | None:
         """Return where a file stands in the row, None if it is not in it."""
         if not isinstance(self._source, layouts.FileSource):
             return None
-        wanted = Path(path).absolute()
-        for index, found in enumerate(self._source.paths):
-            if found.absolute() == wanted:
-                return index
-        return None
+        if self._places is None:
+            self._places = {os.path.abspath(found): index for index, found in enumerate(self._source.paths)}
+        return self._places.get(os.path.abspath(path))
 
     def _at(self, index: int) -> int:
         if not 0 <= index < len(self._order):
@@ -102,6 +109,14 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
         folder = folder.parent
         return BrowsedSet(_plain(folder), folder, again, split)
     return BrowsedSet(_find(folder, known, split, token), folder, again, split)
+
+
+def browse_files(paths: Sequence[str]) -> BrowsedSet:
+    """Make a row of pictures that lie in several folders, in the order given; nothing is read yet."""
+    files = [Path(path) for path in paths]
+    folder = Path(os.path.commonpath([path.absolute().parent for path in files]))
+    row = layouts.FileSource(folder.name or str(folder), files, (), np.full(len(files), -1, np.int64))
+    return BrowsedSet(row, folder, str(folder), "test")
 
 
 def _find(folder: Path, known: str, split: str, token: CancelToken) -> layouts.Source:

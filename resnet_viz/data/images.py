@@ -25,7 +25,7 @@ from resnet_viz.core.errors import PictureError
 from resnet_viz.core.types import U8, ImageInput
 
 from .decoders import FORMATS, foreign, opener_for, quiet
-from .tones import mark_depth, to_rgb
+from .tones import mark_depth, over_grey, to_rgb
 
 MAX_PIXELS = 50_000_000
 """Largest picture that is decoded, width times height."""
@@ -85,6 +85,17 @@ def from_bytes(data: bytes, source: str) -> ImageInput:
     image = _open_header(io.BytesIO(data), source)
     pixels, note = _decode(image, source)
     return ImageInput(pixels, source, note)
+
+
+def from_rgba(pixels: U8, source: str) -> ImageInput:
+    """Take pixels that are in memory with their alpha, uint8 (H, W, 4); transparent parts are laid over grey.
+
+    Raises:
+        PictureError: if there are no pixels, or more than :data:`MAX_PIXELS`.
+    """
+    _check_size(pixels.shape[1], pixels.shape[0], source)
+    rgb, through = over_grey(Image.fromarray(pixels, "RGBA"))
+    return ImageInput(np.ascontiguousarray(rgb), source, "transparent parts over grey" if through else "")
 
 
 def from_array(rgb: NDArray[np.uint8], source: str, *, note: str = "", label: str | None = None) -> ImageInput:
@@ -157,7 +168,8 @@ def list_pictures(folder: str | os.PathLike[str]) -> list[Path]:
         found = [
             path
             for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+            # os.path answers where a Path raises: one link to where nobody may look hides no other picture
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and os.path.isfile(path)
         ]
     except (OSError, ValueError) as error:
         raise PictureError(f"The folder {name} cannot be read ({_reason(error)}). Choose another folder.") from error

@@ -39,7 +39,7 @@ def to_rgb(image: ImageFile.ImageFile) -> tuple[U8, list[str]]:
     if image.mode in ("CMYK", "LAB"):
         notes.append(f"converted from {image.mode}")
     if image.has_transparency_data:
-        rgb, through = _over_grey(image)
+        rgb, through = over_grey(image)
         return rgb, [*notes, "transparent parts over grey"] if through else notes
     return np.array(image.convert("RGB")), notes
 
@@ -106,7 +106,7 @@ def mark_depth(image: ImageFile.ImageFile) -> None:
         image.info[SIXTEEN_BIT] = True
 
 
-def _over_grey(image: Image.Image) -> tuple[U8, bool]:
+def over_grey(image: Image.Image) -> tuple[U8, bool]:
     """Lay the picture over grey; returns the result and whether anything was transparent."""
     key = image.info.get("transparency")
     if isinstance(key, tuple) and any(value > 255 for value in key):

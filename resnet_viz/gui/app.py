@@ -35,12 +35,14 @@ class Start:
         image: path of the first picture, None for the first sample.
         layer: layer to choose, None for the default one.
         folder: folder or data set for the strip.
+        more: further pictures, for the strip where there is no folder.
     """
 
     model: OpenModel | None = None
     image: str | None = None
     layer: str | None = None
     folder: str | None = None
+    more: tuple[str, ...] = ()
 
 
 def make_application() -> QApplication:
@@ -107,10 +109,12 @@ def open_first(window: MainWindow, start: Start) -> None:
     from resnet_viz.session.store import FIRST_MODEL
 
     window.opener.open_model(start.model or OpenModel(ref=FIRST_MODEL))
-    if start.folder:
-        window.opener.open_folder(start.folder)
+    if start.folder:  # perhaps a data set's id, and no path
+        if start.image:
+            window.opener.open_picture(start.image)
+        window.opener.open_folder(start.folder, start.image, keep=True)
     elif start.image:
-        window.opener.open_any([start.image])
+        window.opener.open_any([start.image, *start.more])
     else:
         from resnet_viz.data.samples import sample_pictures
 

@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from resnet_viz.session.requests import OpenModel
 
-from .opening import MODEL_SUFFIXES, PICTURE_FILTER, Opener
+from .opening import DATA_SUFFIXES, MODEL_SUFFIXES, PICTURE_FILTER, Opener
 
 
 def _tr(text: str) -> str:
@@ -28,28 +28,39 @@ class Asker:
     def __init__(self, settings: QSettings, opener: Opener, window: QWidget) -> None:
         self._settings, self._opener, self._window = settings, opener, window
 
+    def _last(self) -> str:
+        return str(self._settings.value("folder", "", type=str))
+
     def _ask_file(self, title: str, filters: str) -> str:
-        start = str(self._settings.value("folder", "", type=str))
-        path, _ = QFileDialog.getOpenFileName(self._window, title, start, filters)
+        path, _ = QFileDialog.getOpenFileName(self._window, title, self._last(), filters)
         if path:
             self._settings.setValue("folder", str(Path(path).parent))
         return path
 
+    def _ask_files(self, title: str, filters: str) -> list[str]:
+        paths, _ = QFileDialog.getOpenFileNames(self._window, title, self._last(), filters)
+        if paths:
+            self._settings.setValue("folder", str(Path(paths[0]).parent))
+        return paths
+
     def _ask_folder(self, title: str) -> str:
-        return QFileDialog.getExistingDirectory(self._window, title, str(self._settings.value("folder", "", type=str)))
+        path = QFileDialog.getExistingDirectory(self._window, title, self._last())
+        if path:
+            self._settings.setValue("folder", str(Path(path).parent))  # beside it lies what is wanted next, mostly
+        return path
 
     def open_anything(self) -> None:
-        """Open a picture or a checkpoint."""
-        models = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
-        everything = _tr("Pictures and models ({0})").format(f"{PICTURE_FILTER} {models}")
-        if path := self._ask_file(_tr("Open"), f"{everything};;{_tr('All files')} (*)"):
-            self._opener.open_any([path])
+        """Open pictures, a checkpoint or a data set."""
+        others = " ".join(f"*{suffix}" for suffix in (*MODEL_SUFFIXES, *DATA_SUFFIXES))
+        everything = _tr("Pictures and models ({0})").format(f"{PICTURE_FILTER} {others}")
+        if paths := self._ask_files(_tr("Open"), f"{everything};;{_tr('All files')} (*)"):
+            self._opener.open_any(paths)
 
     def ask_picture(self) -> None:
-        """Open a picture."""
+        """Open a picture, or several as a strip."""
         filters = f"{_tr('Pictures')} ({PICTURE_FILTER});;{_tr('All files')} (*)"
-        if path := self._ask_file(_tr("Open a picture"), filters):
-            self._opener.open_picture(path)
+        if paths := self._ask_files(_tr("Open a picture"), filters):
+            self._opener.open_any(paths)
 
     def ask_model(self) -> None:
         """Open a checkpoint."""

@@ -9,7 +9,7 @@ from PyQt6.QtCore import QObject
 
 from resnet_viz.core.types import ImageInput
 from resnet_viz.jobs.latest import Outcome
-from resnet_viz.session.pictures import Browsed, LoadThumbnail
+from resnet_viz.session.pictures import Browsed, LoadItem, LoadThumbnail
 
 from .context import Context
 from .opening import Opener
@@ -35,11 +35,12 @@ class Browser(QObject):
         super().__init__(parent)
         self._files, self._opener, self._strip = context.files, opener, strip
         self._source: BrowsedSet | None = None
-        self._index = -1  # the one that is wanted
-        self._shown = -1  # the one that was shown last
+        self._index = -1  # the one that is wanted, or the last of this folder; from here it is stepped on
+        self._shown = -1  # the one on show, -1 while that is a picture from elsewhere
         opener.folder_opened.connect(self.show_folder)
         opener.picture_opened.connect(self._on_picture)
         opener.given_up.connect(self._on_given_up)
+        strip.closed.connect(self.close_folder)
         strip.thumbnail_wanted.connect(self._ask_thumbnail)
         strip.thumbnail_unwanted.connect(lambda: self._files.cancel(KIND))
         self._files.arrived.connect(self._on_arrived)
@@ -48,7 +49,7 @@ class Browser(QObject):
         """Show a folder or data set, and the picture of it that was asked for."""
         self._source = opened.source
         self._index = self._shown = -1
-        self._strip.set_source(opened.source)
+        self._strip.set_source(opened.source, opened.source.title)
         self._strip.show()
         if opened.first is None:
             self._mark(-1)
@@ -57,6 +58,12 @@ class Browser(QObject):
             self._mark(opened.first)
         else:
             self.pick(opened.first)
+
+    def close_folder(self) -> None:
+        """Put the strip away; the picture on show stays."""
+        self._source, self._index, self._shown = None, -1, -1
+        self._strip.set_source(None)
+        self._strip.hide()
 
     def pick(self, index: int) -> None:
         """Show one picture of the folder, if there is such a one."""
@@ -73,21 +80,38 @@ class Browser(QObject):
         self._index = index
         self._strip.set_current(index)
 
-    def _on_picture(self, _image: ImageInput) -> None:
-        self._shown = self._index
+    def _on_picture(self, image: ImageInput) -> None:
+        """Mark the picture that came where it is one of the folder's; no other may seem to be on show."""
+        if self._source is None:
+            return
+        source, index = self._opener.item or (None, -1)
+        if source is not self._source:
+            found = self._source.index_of(image.path) if image.path else None
+            index = -1 if found is None else found
+        self._shown = index
+        if index >= 0:
+            self._index = index
+        self._strip.set_current(index)
 
     def _on_given_up(self, kind: str) -> None:
         if kind == "picture":
-            self._mark(self._shown)
+            self._strip.set_current(self._shown)
+            if self._shown >= 0:
+                self._index = self._shown
 
     def _ask_thumbnail(self, index: int) -> None:
         if self._source is not None:
             self._files.ask(KIND, LoadThumbnail(self._source, index, DECODED_PX))
 
     def _on_arrived(self, outcome: Outcome) -> None:
-        if outcome.kind != KIND or not isinstance(outcome.request, LoadThumbnail) or outcome.progress is not None:
+        request = outcome.request
+        if outcome.progress is not None or not isinstance(request, LoadThumbnail | LoadItem):
             return
-        if outcome.request.source is self._source:
+        if request.source is not self._source:
+            return
+        value = outcome.value
+        if outcome.kind == KIND:
             # without an answer it is drawn as a broken picture; the others go on
-            value = outcome.value
-            self._strip.set_thumbnail(outcome.request.index, value if isinstance(value, np.ndarray) else None)
+            self._strip.set_thumbnail(request.index, value if isinstance(value, np.ndarray) else None)
+        elif isinstance(request, LoadItem):
+            self._strip.set_readable(request.index, outcome.error is None)

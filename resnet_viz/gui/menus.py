@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from resnet_viz.session import store
 from resnet_viz.session.requests import OpenModel
 
 from .opening import Opener
+from .plain import tip, without_mnemonic
 
 MAX_RECENT = 8
+LONGEST_NAME = 60
+"""Letters of a name that a menu shows."""
 
 
 def _tr(text: str) -> str:
@@ -27,10 +31,11 @@ def fill_models(menu: QMenu, opener: Opener, actions: dict[str, QAction]) -> Non
     for old in menu.findChildren(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly):
         old.deleteLater()  # clear() leaves it behind, one more each time
     menu.clear()
+    menu.setToolTipsVisible(True)  # two files of one name are told apart by their folders
     _heading(menu, _tr("Trained"))
     trained = store.trained_models()
     for model_id, card in trained:
-        title = str(card.get("title", model_id))
+        title = without_mnemonic(str(card.get("title", model_id)))
         menu.addAction(title, lambda model_id=model_id: opener.open_model(OpenModel(ref=model_id)))
     above = (str(card.get("folder", "")) for _, card in trained)
     _recent(menu, "model", above, lambda path: opener.open_model(OpenModel(ref=path)))
@@ -47,6 +52,7 @@ def fill_models(menu: QMenu, opener: Opener, actions: dict[str, QAction]) -> Non
 def fill_pictures(menu: QMenu, opener: Opener, actions: dict[str, QAction]) -> None:
     """Offer the samples, recent files, and every other way to open a picture."""
     menu.clear()
+    menu.setToolTipsVisible(True)
     _heading(menu, _tr("Samples"))
     samples = sample_pictures()
     for sample in samples:
@@ -73,11 +79,17 @@ def _heading(menu: QMenu, text: str) -> None:
 
 def _recent(menu: QMenu, kind: str, above: Iterable[str], open_path: Callable[[str], None]) -> None:
     """Offer what was opened last, except what stands in the menu already."""
-    known = {Path(path).resolve() for path in above}
-    paths = [path for path in store.recent(kind) if Path(path).exists() and Path(path).resolve() not in known]
+    # os.path answers where a Path raises: a folder that may not be entered any more, links in a circle
+    known = {os.path.realpath(path) for path in above}
+    paths = [path for path in store.recent(kind) if os.path.exists(path) and os.path.realpath(path) not in known]
     if paths:
         _heading(menu, _tr("Recent"))
     for path in paths[:MAX_RECENT]:
-        action = menu.addAction(Path(path).name, lambda path=path: open_path(path))
+        action = menu.addAction(without_mnemonic(_short(Path(path).name)), lambda path=path: open_path(path))
         assert action is not None
-        action.setToolTip(path)
+        action.setToolTip(tip(path))
+
+
+def _short(name: str) -> str:
+    """Return a name that leaves the menu narrower than the screen."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"

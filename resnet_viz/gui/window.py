@@ -37,6 +37,7 @@ from resnet_viz import __version__
 
 from . import theme
 from .actions import menu_titles, table
+from .plain import one_line, tip
 
 if TYPE_CHECKING:
     from resnet_viz.core.types import ImageInput, ModelCard, Normalization
@@ -294,9 +295,9 @@ class MainWindow(QMainWindow):
 
     def show_picture(self, image: ImageInput) -> None:
         """Show a picture that was opened."""
-        name = image.source if len(image.source) <= 28 else f"{image.source[:12]}…{image.source[-12:]}"
-        self.picture_button.setText(name)
-        self.picture_button.setToolTip(image.path or image.source)
+        name = one_line(image.source)
+        self.picture_button.setText(name if len(name) <= 28 else f"{name[:12]}…{name[-12:]}")
+        self.picture_button.setToolTip(tip(image.path or image.source))
         self.inspect.banner.clear()
         self.inspect.set_picture(image)
         self.train.set_picture(image)

@@ -48,6 +48,14 @@ class DecodePicture:
     source: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodePixels:
+    """Lay pixels that are in memory, uint8 (H, W, 4) with alpha, over grey."""
+
+    pixels: U8
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class GrabCamera:
     """Take one picture with camera number ``index``."""
@@ -62,10 +70,19 @@ class BrowseFolder:
     Attributes:
         data: the folder, or a data set's id.
         first: the picture of it to begin with, None for the first.
+        keep: whether it is this folder that is wanted even where ``first`` is none of its pictures.
     """
 
     data: str
     first: str | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BrowseFiles:
+    """Make a row of these pictures, wherever they lie; the answer is a :class:`Browsed`."""
+
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +148,10 @@ def handle(request: object, token: CancelToken, progress: Callable[[float], None
         from resnet_viz.data.images import from_bytes
 
         return _with_preview(from_bytes(request.data, request.source))
+    if isinstance(request, DecodePixels):
+        from resnet_viz.data.images import from_rgba
+
+        return _with_preview(from_rgba(request.pixels, request.source))
     if isinstance(request, LoadItem):
         return _with_preview(request.source.item(request.index))
     if isinstance(request, LoadThumbnail):
@@ -141,6 +162,10 @@ def handle(request: object, token: CancelToken, progress: Callable[[float], None
         return _with_preview(grab_frame(request.index))
     if isinstance(request, BrowseFolder):
         return _browse(request, token)
+    if isinstance(request, BrowseFiles):
+        from resnet_viz.data.browse import browse_files
+
+        return Browsed(browse_files(request.paths), 0, named=True)
     if isinstance(request, Write):
         return Written(request.write())
     if isinstance(request, Draw):
@@ -165,6 +190,8 @@ def _browse(request: BrowseFolder, token: CancelToken) -> Browsed:
     if request.first is None:
         return Browsed(source, 0)
     first = source.index_of(request.first)
+    if first is None and request.keep:
+        return Browsed(source, None, named=True)
     if first is None:
         # the folder is a data set, and the picture none of its own: the pictures that lie beside it, then
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,9 @@ def _state() -> dict[str, Any]:
 def _write_state(changes: dict[str, Any]) -> None:
     """Write changed entries; a damaged file is kept beside the new one as ``state.json.bak``."""
     path = _state_path()
-    if path.is_file() and _read_json(path) is None:
-        path.replace(path.with_suffix(".json.bak"))
+    with suppress(OSError):  # where nothing can be moved, nothing is written over either
+        if path.is_file() and _read_json(path) is None:
+            path.replace(path.with_suffix(".json.bak"))
     try:
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(_state() | changes, indent=1, allow_nan=False), encoding="utf-8")

@@ -316,3 +316,16 @@ def test_the_copied_script_prints_the_numbers_on_screen(bench: Workbench, tmp_pa
 
 def _env(root: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": root}
+
+
+def test_a_damaged_settings_file_that_cannot_be_moved_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    config_dir().mkdir(parents=True, exist_ok=True)
+    (config_dir() / "state.json").write_text("{broken", encoding="utf-8")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
+    store.remember_recent("picture", "a.png")
+    assert (config_dir() / "state.json").read_text(encoding="utf-8") == "{broken"

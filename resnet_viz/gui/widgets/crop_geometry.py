@@ -6,7 +6,7 @@ from typing import Literal
 
 from resnet_viz.core.types import CropBox
 
-Grip = Literal["move", "nw", "ne", "sw", "se", ""]
+Grip = Literal["move", "nw", "ne", "sw", "se", "n", "e", "s", "w", ""]
 LEAST_PX = 4.0
 
 
@@ -30,8 +30,16 @@ def scaled(box: CropBox, factor: float, width: int, height: int) -> CropBox:
     return keep_inside(CropBox(box.left + shift, box.top + shift, side, side), width, height)
 
 
+def stepped(box: CropBox, factor: float, width: int, height: int) -> CropBox:
+    """Return the box enlarged about its centre, by one pixel at least: less would change nothing that a net sees."""
+    least = (box.width + (1.0 if factor > 1 else -1.0)) / box.width
+    return scaled(box, max(factor, least) if factor > 1 else min(factor, least), width, height)
+
+
 def dragged(box: CropBox, grip: Grip, x: float, y: float, width: int, height: int) -> CropBox:
-    """Return the box with one corner dragged to (x, y); the opposite corner stays, the box stays square."""
+    """Return the box with a corner or an edge dragged to (x, y); what lies opposite stays, the box stays square."""
+    if len(grip) == 1:
+        return _edge_dragged(box, grip, x, y, width, height)
     right, bottom = box.left + box.width, box.top + box.height
     fixed_x = box.left if "e" in grip else right
     fixed_y = box.top if "s" in grip else bottom
@@ -45,16 +53,35 @@ def dragged(box: CropBox, grip: Grip, x: float, y: float, width: int, height: in
     return CropBox(left, top, side, side)
 
 
-def grip_at(box: CropBox, x: float, y: float, reach: float) -> Grip:
-    """Return what lies under (x, y): a corner within ``reach`` pixels, the inside, or nothing."""
+def _edge_dragged(box: CropBox, grip: Grip, x: float, y: float, width: int, height: int) -> CropBox:
+    """Return the box with one edge dragged; it grows equally to both sides of that, as far as there is room."""
     right, bottom = box.left + box.width, box.top + box.height
-    corners: dict[Grip, tuple[float, float]] = {
-        "nw": (box.left, box.top),
-        "ne": (right, box.top),
-        "sw": (box.left, bottom),
-        "se": (right, bottom),
+    wanted, room = {
+        "e": (x - box.left, width - box.left),
+        "w": (right - x, right),
+        "s": (y - box.top, height - box.top),
+        "n": (bottom - y, bottom),
+    }[grip]
+    room = min(room, width, height)
+    side = max(min(LEAST_PX, room), min(wanted, room))
+    left = {"e": box.left, "w": right - side}.get(grip, box.left + (box.width - side) / 2)
+    top = {"s": box.top, "n": bottom - side}.get(grip, box.top + (box.height - side) / 2)
+    return keep_inside(CropBox(left, top, side, side), width, height)
+
+
+def grip_at(box: CropBox, x: float, y: float, reach: float) -> Grip:
+    """Return what lies under (x, y): a corner or an edge within ``reach`` pixels, the inside, or nothing.
+
+    Inside the box corners and edges reach a quarter of its side at most, so that a small one can still be moved.
+    """
+    inside = min(reach, box.width / 4)
+    right, bottom = box.left + box.width, box.top + box.height
+    if not (box.left - reach <= x <= right + reach and box.top - reach <= y <= bottom + reach):
+        return ""
+    down = "n" if y <= box.top + inside else "s" if y >= bottom - inside else ""
+    across = "w" if x <= box.left + inside else "e" if x >= right - inside else ""
+    grips: dict[str, Grip] = {
+        **{"nw": "nw", "ne": "ne", "sw": "sw", "se": "se"},
+        **{"n": "n", "e": "e", "s": "s", "w": "w", "": "move"},
     }
-    for grip, (cx, cy) in corners.items():
-        if abs(x - cx) <= reach and abs(y - cy) <= reach:
-            return grip
-    return "move" if box.left <= x <= right and box.top <= y <= bottom else ""
+    return grips[down + across]

@@ -8,10 +8,11 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from resnet_viz.core.types import U8, CropBox, ImageInput
 from resnet_viz.data.images import shrink
+from resnet_viz.data.transforms import clamp_box
 from resnet_viz.gui import theme
 from resnet_viz.session.pictures import PREVIEW_PX, Photograph
 
-from .crop_geometry import Grip, dragged, grip_at, moved, scaled
+from .crop_geometry import Grip, dragged, grip_at, moved, scaled, stepped
 from .images_qt import from_rgb
 from .overlay_scale import Scale, paint_scale
 
@@ -40,7 +41,8 @@ class CropView(QWidget):
         self._image: ImageInput | None = None
         self._small = QImage()
         self._pixmap = QPixmap()
-        self._box: CropBox | None = None
+        self._box: CropBox | None = None  # what the net gets, on whole pixels where a person drew it
+        self._loose: CropBox | None = None  # where the mouse has it: small moves add up
         self._movable = True
         self._field: CropBox | None = None
         self._overlay: tuple[QImage, CropBox, Scale] | None = None
@@ -57,7 +59,10 @@ class CropView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(_tr("Picture with its crop box"))
         self.setToolTip(
-            _tr("Drag the box until the subject fills it. Wheel or + − resize it, arrows move it, double click resets.")
+            _tr(
+                "Drag the box until the subject fills it. Its edges, the wheel or + − resize it, arrows move it, "
+                "a double click resets it."
+            )
         )
 
     def set_image(self, image: ImageInput | None) -> None:
@@ -66,12 +71,18 @@ class CropView(QWidget):
         self._small = from_rgb(_preview(image)) if image is not None else QImage()
         self._pixmap = QPixmap()
         self._field = self._overlay = None
+        self._due.stop()  # a box on the picture before says nothing of this one
+        self._grip = ""
         self.updateGeometry()
         self.update()
 
     def set_box(self, box: CropBox | None, movable: bool) -> None:
         """Show the part that reaches the net; ``movable`` if dragging it makes sense."""
-        self._box, self._movable = box, movable
+        self._due.stop()
+        self._box = self._loose = box
+        self._movable = movable
+        if not movable:
+            self.unsetCursor()
         self.update()
 
     def box(self) -> CropBox | None:
@@ -107,21 +118,23 @@ class CropView(QWidget):
         assert self._image is not None
         height, width = self._image.pixels.shape[:2]
         scale = min(self.width() / width, self.height() / height)
-        w, h = width * scale, height * scale
+        w, h = max(1.0, width * scale), max(1.0, height * scale)  # a strip of pixels is a line, and not nothing
         return QRectF((self.width() - w) / 2, (self.height() - h) / 2, w, h)
 
-    def _to_widget(self, box: CropBox) -> QRectF:
+    def _scale(self) -> float:
+        """Return how many screen pixels one of the original is."""
         assert self._image is not None
-        target = self.target()
-        scale = target.width() / self._image.pixels.shape[1]
+        height, width = self._image.pixels.shape[:2]
+        return float(min(self.width() / width, self.height() / height))
+
+    def _to_widget(self, box: CropBox) -> QRectF:
+        target, scale = self.target(), self._scale()
         left, top = target.x() + box.left * scale, target.y() + box.top * scale
         return QRectF(left, top, box.width * scale, box.height * scale)
 
     def _to_picture(self, at: QPointF) -> tuple[float, float, float]:
         """Return the point in pixels of the original, and how many of them one screen pixel is."""
-        assert self._image is not None
-        target = self.target()
-        scale = self._image.pixels.shape[1] / max(1.0, target.width())
+        target, scale = self.target(), 1 / max(1e-6, self._scale())
         return (at.x() - target.x()) * scale, (at.y() - target.y()) * scale, scale
 
     # ---- painting ----
@@ -134,8 +147,10 @@ class CropView(QWidget):
         ratio = self.devicePixelRatioF()
         size = QSize(round(target.width() * ratio), round(target.height() * ratio))
         if self._pixmap.size() != size:
-            smooth = Qt.TransformationMode.SmoothTransformation
-            scaled_image = self._small.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
+            # a picture of few pixels shows them, as the net's view beside it does
+            few = size.width() >= 2 * self._small.width()
+            how = Qt.TransformationMode.FastTransformation if few else Qt.TransformationMode.SmoothTransformation
+            scaled_image = self._small.scaled(size, Qt.AspectRatioMode.IgnoreAspectRatio, how)
             self._pixmap = QPixmap.fromImage(scaled_image)
         painter.drawPixmap(target.toRect(), self._pixmap)
         if self._box is not None:
@@ -177,6 +192,9 @@ class CropView(QWidget):
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         if event is None or self._image is None or self._box is None or not self._movable:
             return
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        self._loose = self._box
         x, y, scale = self._to_picture(event.position())
         self._grip = grip_at(self._box, x, y, 9 * scale)
         self._last = event.position()
@@ -189,25 +207,29 @@ class CropView(QWidget):
         if not self._grip or not event.buttons() & Qt.MouseButton.LeftButton:
             self.setCursor(_CURSORS[grip_at(self._box, x, y, 9 * scale)])
             return
+        assert self._loose is not None
         if self._grip == "move":
             delta = event.position() - self._last
-            self._change(moved(self._box, delta.x() * scale, delta.y() * scale, width, height))
+            self._change(moved(self._loose, delta.x() * scale, delta.y() * scale, width, height))
         else:
-            self._change(dragged(self._box, self._grip, x, y, width, height))
+            self._change(dragged(self._loose, self._grip, x, y, width, height))
         self._last = event.position()
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         self._grip = ""
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
-        if self._movable:
+        if self._movable and event is not None and event.button() == Qt.MouseButton.LeftButton:
             self.reset_requested.emit()
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
-        if event is None or self._image is None or self._box is None or not self._movable:
+        if event is None:
+            return
+        if self._image is None or self._loose is None or not self._movable or not event.angleDelta().y():
+            event.ignore()  # the column scrolls
             return
         height, width = self._image.pixels.shape[:2]
-        self._change(scaled(self._box, 1.1 ** (-event.angleDelta().y() / 120), width, height))
+        self._change(scaled(self._loose, 1.1 ** (-event.angleDelta().y() / 120), width, height))
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
@@ -216,9 +238,10 @@ class CropView(QWidget):
         if self._image is None or self._box is None or not self._movable:
             event.ignore()
             return
+        self._loose = self._box
         height, width = self._image.pixels.shape[:2]
         far = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-        step = self._box.width * (0.2 if far else 0.04)
+        step = max(1.0, self._box.width * (0.2 if far else 0.04))  # less would change nothing
         moves = {
             Qt.Key.Key_Left: (-step, 0.0),
             Qt.Key.Key_Right: (step, 0.0),
@@ -231,9 +254,9 @@ class CropView(QWidget):
         elif key in moves:
             self._change(moved(self._box, *moves[Qt.Key(key)], width, height))
         elif event.text() in ("+", "="):
-            self._change(scaled(self._box, 1.1, width, height))
+            self._change(stepped(self._box, 1.1, width, height))
         elif event.text() == "-":
-            self._change(scaled(self._box, 1 / 1.1, width, height))
+            self._change(stepped(self._box, 1 / 1.1, width, height))
         else:
             event.ignore()
 
@@ -242,6 +265,10 @@ class CropView(QWidget):
         self.update()
 
     def _change(self, box: CropBox) -> None:
+        """Note where the box is wanted, and show the whole pixels that the net gets of it."""
+        assert self._image is not None
+        self._loose = box
+        box = clamp_box(box, *self._image.pixels.shape[:2])
         if box != self._box:
             self._box = box
             self.update()
@@ -256,6 +283,10 @@ class CropView(QWidget):
 _CURSORS: dict[Grip, Qt.CursorShape] = {
     "": Qt.CursorShape.ArrowCursor,
     "move": Qt.CursorShape.SizeAllCursor,
+    "n": Qt.CursorShape.SizeVerCursor,
+    "s": Qt.CursorShape.SizeVerCursor,
+    "e": Qt.CursorShape.SizeHorCursor,
+    "w": Qt.CursorShape.SizeHorCursor,
     "nw": Qt.CursorShape.SizeFDiagCursor,
     "se": Qt.CursorShape.SizeFDiagCursor,
     "ne": Qt.CursorShape.SizeBDiagCursor,
@@ -287,13 +318,21 @@ class NetView(QWidget):
         self._image = QImage()
         self._field: CropBox | None = None
         self._overlay = QImage()
+        self._stale = False
         self.setFixedSize(116, 116)
         self.setAccessibleName(_tr("The picture as the network sees it"))
 
     def set_pixels(self, pixels: U8 | None) -> None:
         """Show the net's input, uint8 (S, S, C)."""
         self._image = from_rgb(pixels) if pixels is not None else QImage()
+        self._stale = False
         self.update()
+
+    def set_stale(self, stale: bool) -> None:
+        """Fade what is shown while the net has not seen the picture that is chosen."""
+        if stale != self._stale:
+            self._stale = stale
+            self.update()
 
     def set_field(self, box: CropBox | None) -> None:
         """Draw a receptive field, in pixels of the net's input."""
@@ -313,7 +352,11 @@ class NetView(QWidget):
         area = QRect(0, 0, self.width(), self.height())
         smooth = self._image.width() > self.width()
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        painter.setOpacity(0.35 if self._stale else 1.0)
         painter.drawImage(area, self._image)
+        painter.setOpacity(1.0)
+        if self._stale:
+            return
         if not self._overlay.isNull():
             painter.setOpacity(0.6)
             painter.drawImage(area, self._overlay)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QSize, Qt
-from PyQt6.QtGui import QPaintEvent
+from PyQt6.QtGui import QKeySequence, QPaintEvent
 from PyQt6.QtWidgets import QMenu, QSizePolicy, QStyle, QStyleOptionToolButton, QStylePainter, QToolButton, QWidget
 
 LEAST_EM = 7
@@ -27,6 +27,11 @@ class MenuButton(QToolButton):
         self.setMenu(QMenu(self))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
+    def setText(self, text: str | None) -> None:
+        """Show a name; an ampersand in it is one, and makes no letter a key."""
+        super().setText(text)
+        self.setShortcut(QKeySequence())
+
     def minimumSizeHint(self) -> QSize:
         needed = self.sizeHint()
         return needed.boundedTo(QSize(LEAST_EM * self.fontMetrics().height(), needed.height()))
@@ -42,5 +47,5 @@ class MenuButton(QToolButton):
         option = QStyleOptionToolButton()
         self.initStyleOption(option)
         if self.text():
-            option.text = self.shown()
+            option.text = self.shown().replace("&", "&&")
         QStylePainter(self).drawComplexControl(QStyle.ComplexControl.CC_ToolButton, option)

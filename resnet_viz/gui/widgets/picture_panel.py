@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from PyQt6.QtCore import QCoreApplication, Qt, pyqtSignal
+from PyQt6.QtCore import QCoreApplication, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import F32, U8, CropBox, Fit, ImageInput, Normalization
 from resnet_viz.data.transforms import crop_box, resampling, to_original
+from resnet_viz.gui.plain import tip
 
 from .crop_view import CropView, NetView
 from .elided_label import ElidedLabel
 from .images_qt import from_values
 from .normalization_picker import NormalizationPicker
 from .overlay_scale import Scale
+
+LATE_MS = 150
+"""How long the net may take before what it saw last is faded: a shorter time would flicker."""
 
 
 def _tr(text: str) -> str:
@@ -39,6 +43,10 @@ class PicturePanel(QWidget):
         self._image: ImageInput | None = None
         self._fit = Fit()
         self._size, self._kind = 32, "square"
+        self._has_net = False
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(LATE_MS)
         title = QLabel(_tr("Picture"))
         title.setProperty("heading", True)
         self._name = ElidedLabel()
@@ -61,6 +69,9 @@ class PicturePanel(QWidget):
         self._empty = QLabel(_tr("Drop a picture here, paste one with Ctrl+V, or choose a sample at the top."))
         self._empty.setWordWrap(True)
         self._empty.setProperty("muted", True)
+        self._no_net = QLabel(_tr("Open a net: beside the picture you then see what the net sees of it."))
+        self._no_net.setWordWrap(True)
+        self._no_net.setProperty("muted", True)
         self._open = QPushButton(_tr("Open a picture…"))
         self._open.setToolTip(_tr("Choose a picture file (Ctrl+O)"))
 
@@ -87,6 +98,8 @@ class PicturePanel(QWidget):
         layout.addWidget(self._empty)
         layout.addWidget(self._open, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self._below)
+        layout.addWidget(self._no_net)
+        self._late.timeout.connect(lambda: self.net_view.set_stale(True))
         self.crop.box_changed.connect(self._on_box)
         self.crop.reset_requested.connect(lambda: self._change(Fit(self._fit.mode)))
         self.mode.activated.connect(lambda _index: self._change(Fit(self.mode.currentData(), self._fit.box)))
@@ -98,11 +111,14 @@ class PicturePanel(QWidget):
         """Show another picture."""
         self._image = image
         self.crop.set_image(image)
+        self._await()
         self._show()
 
     def set_model(self, size: int, kind: str, normalization: Normalization, known: bool) -> None:
         """Fit the picture to another net: its input side in pixels, its default crop and its mean/std."""
         self._size, self._kind = size, kind
+        self._has_net = True
+        self._await()
         self.picker.set_normalization(normalization, known)
         self._show()
 
@@ -113,6 +129,7 @@ class PicturePanel(QWidget):
 
     def set_net_view(self, pixels: U8 | None) -> None:
         """Show what the net sees, uint8 (S, S, C)."""
+        self._late.stop()
         self.net_view.set_pixels(pixels)
 
     def set_receptive_field(self, box: CropBox | None) -> None:
@@ -140,18 +157,26 @@ class PicturePanel(QWidget):
 
     def _on_box(self, box: CropBox) -> None:
         self._fit = Fit("crop", box)
+        self._await()
         self._show_seen()
         self.fit_changed.emit(self._fit)
 
     def _change(self, fit: Fit) -> None:
         self._fit = fit
+        self._await()
         self._show()
         self.fit_changed.emit(fit)
 
+    def _await(self) -> None:
+        """Fade what the net saw last, unless it has soon seen what is chosen now."""
+        if self._has_net and not self._late.isActive():
+            self._late.start()
+
     def _show(self) -> None:
         has = self._image is not None
-        for widget in (self.crop, self._below):
-            widget.setVisible(has)
+        self.crop.setVisible(has)
+        self._below.setVisible(has and self._has_net)
+        self._no_net.setVisible(has and not self._has_net)
         for widget in (self._empty, self._open):
             widget.setVisible(not has)
         self.mode.setCurrentIndex(self.mode.findData(self._fit.mode))
@@ -166,7 +191,10 @@ class PicturePanel(QWidget):
             facts.append(self._image.label)
         text = " · ".join(facts)
         self._name.setText(text)
-        self._name.setToolTip(f"{self._image.source}\n{text}")
+        self._name.setToolTip(tip(f"{self._image.source}\n{text}"))
+        if not self._has_net:
+            self.crop.set_box(None, False)  # how much of it is cut is the net's affair
+            return
         self.crop.set_box(crop_box(height, width, self._fit, self._size, self._kind), self._fit.mode == "crop")
         self._show_seen()
 
