@@ -129,14 +129,14 @@ def _parts(
     if block is None or block.add is None:
         return None
     branch, shortcut = (to_maps(value) for value in inputs[block.add, 0][:2])
-    size = float(np.linalg.norm(shortcut.astype(np.float64)))
+    size, own = (float(np.linalg.norm(values.astype(np.float64))) for values in (shortcut, branch))
     return BlockParts(
         block=block.name,
         x=shortcut,
         f=branch,
         total=to_maps(outputs[block.add, 0]),
         out=to_maps(outputs[parse(block.out)]),
-        f_to_x=float(np.linalg.norm(branch.astype(np.float64))) / size if size else float("inf"),
+        f_to_x=own / size if size else float("inf") if own else 0.0,
     )
 
 

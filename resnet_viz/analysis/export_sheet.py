@@ -174,6 +174,8 @@ def _label(x: int, top: int, channel: int, stats: ChannelStats, cell_w: int, is_
 
 def scale_note(options: GridOptions) -> str:
     """Return what the colours span, in words."""
+    if options.normalize == "channel" and options.colormap == "signed":
+        return "each channel to its own largest magnitude; zero is white"
     if options.normalize == "channel":
         return "each channel from its own least to its own greatest value"
     return "one scale for the layer" if options.normalize == "layer" else "fixed scale"
@@ -229,7 +231,11 @@ def _bar(base: int, px: int, grid: Montage, options: GridOptions) -> tuple[list[
     """Return number, colours, number, with a mark at zero, and where they end."""
     low, high, each = float(grid.low[0]), float(grid.high[0]), options.normalize == "channel"
     # each channel has ends of its own, so numbers would be nobody's
-    first, last = ("min", "max") if each else (number(low), number(high))
+    signed = options.colormap == "signed"
+    words = ("−max", "+max") if signed else ("min", "max")
+    first, last = words if each else (number(low), number(high))
+    if each:
+        low, high = (-1.0, 1.0) if signed else (0.0, 1.0)
     left, width, height = round(MARGIN_PX + text_width(first, px) + px / 2), 16 * px, px - 2
     table = lut(options.colormap)[np.arange(width) * 256 // width]
     parts: list[_Part] = [
@@ -237,7 +243,7 @@ def _bar(base: int, px: int, grid: Montage, options: GridOptions) -> tuple[list[
         _Picture(left, base - height, np.repeat(table[None], height, axis=0)),
         _Text(left + width + px / 2, base, last, px, INK),
     ]
-    if not each and low < 0 < high:
+    if low < 0 < high:
         parts.append(_Box(left + round(-low / (high - low) * (width - 1)), base - height - 3, 1, height + 6, INK))
     return parts, left + width + px * 1.5 + text_width(last, px)
 

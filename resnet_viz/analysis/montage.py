@@ -81,7 +81,7 @@ def order(stats: ChannelStats, options: GridOptions, pinned: frozenset[int] = fr
 
 def layer_range(stats: ChannelStats) -> tuple[float, float]:
     """Return the least and the greatest finite value of the layer; (0, 0) if there is none."""
-    low, high = stats.min[np.isfinite(stats.min)], stats.max[np.isfinite(stats.max)]
+    low, high = stats.least[np.isfinite(stats.least)], stats.greatest[np.isfinite(stats.greatest)]
     return (float(low.min()), float(high.max())) if len(low) and len(high) else (0.0, 0.0)
 
 
@@ -94,15 +94,16 @@ def ranges(stats: ChannelStats, options: GridOptions) -> tuple[F32, F32]:
     """Return each channel's scale, two arrays (C,).
 
     A scale that starts above zero is never stretched to look as if it started there; it
-    starts at the least value, and the colour bar says so. ``"signed"`` makes both ends equal.
+    starts at the least value, and the colour bar says so. ``"signed"`` makes both ends equal, also of
+    a fixed scale: its white is zero, whatever the ends. Values that are not finite stretch no scale.
     """
     count = len(stats.min)
     if options.normalize == "channel":
-        low, high = np.nan_to_num(stats.min), np.nan_to_num(stats.max)
+        low, high = np.nan_to_num(stats.least), np.nan_to_num(stats.greatest)
     else:
         ends = options.fixed if options.normalize == "fixed" else layer_range(stats)
         low, high = np.full(count, ends[0], np.float32), np.full(count, ends[1], np.float32)
-    if options.colormap == "signed" and options.normalize != "fixed":
+    if options.colormap == "signed":
         high = np.maximum(np.abs(low), np.abs(high))
         low = -high
     return low.astype(np.float32), high.astype(np.float32)
@@ -221,8 +222,9 @@ def draw(coloured: Words, shown: I64, layout: GridLayout, rows: range, backgroun
 def _resize(maps: Words, width: int, height: int) -> Words:
     count, map_h, map_w = maps.shape
     if width >= map_w and height >= map_h:
-        down = np.arange(height) * map_h // height
-        across = np.arange(width) * map_w // width
+        # the value below a pixel's middle, as Qt draws it and as the mouse finds it; of two that meet there the first
+        down = ((2 * np.arange(height) + 1) * map_h - 1) // (2 * height)
+        across = ((2 * np.arange(width) + 1) * map_w - 1) // (2 * width)
         # columns first, on the few rows there are; repeating rows afterwards copies whole lines
         larger: Words = np.take(np.take(maps, across, axis=2), down, axis=1)
         return larger
@@ -291,7 +293,7 @@ def with_percentiles(maps: F32, options: GridOptions, low: float = 1.0, high: fl
     """Return options with a fixed scale between two percentiles of all finite values.
 
     Where nearly all values are one and the same, as zero after a sparse ReLU, the scale spans all values
-    instead: between two equal ends there is no colour to tell.
+    instead: between two equal ends there is no colour to tell. ``"signed"`` has its zero in the middle.
     """
     finite = maps[np.isfinite(maps)]
     if not len(finite):
@@ -299,4 +301,7 @@ def with_percentiles(maps: F32, options: GridOptions, low: float = 1.0, high: fl
     ends = np.percentile(finite, [low, high])
     if ends[0] == ends[1]:
         ends = np.array([finite.min(), finite.max()])
+    if options.colormap == "signed":
+        most = float(np.abs(ends).max())
+        ends = np.array([-most, most])
     return replace(options, normalize="fixed", fixed=(float(ends[0]), float(ends[1])))

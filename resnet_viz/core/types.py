@@ -272,13 +272,16 @@ class ChannelStats:
     asked for, after the maps are on screen.
 
     Attributes:
-        min, max: least and greatest value.
+        min, max: least and greatest value; NaN where any value is.
+        least, greatest: likewise of the finite values alone; NaN where there are none.
         dead: whether a channel is zero everywhere.
         moments: returns mean, standard deviation and share of exact zeros; remembers them.
     """
 
     min: F32
     max: F32
+    least: F32
+    greatest: F32
     dead: NDArray[np.bool_]
     moments: Callable[[], tuple[F32, F32, F32]]
 
@@ -333,7 +336,7 @@ class BlockParts:
         f: F(x), float32 (C, H, W).
         total: x + F(x), float32 (C, H, W).
         out: after the last activation, float32 (C, H, W).
-        f_to_x: ||F(x)|| / ||x||, L2 over the whole map; inf where x is zero.
+        f_to_x: ||F(x)|| / ||x||, L2 over the whole map; inf where x alone is zero, 0 where both are.
     """
 
     block: str

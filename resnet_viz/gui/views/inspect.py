@@ -9,7 +9,8 @@ from PyQt6.QtCore import QCoreApplication, QTimer, pyqtSignal
 from PyQt6.QtGui import QHideEvent, QShowEvent
 from PyQt6.QtWidgets import QWidget
 
-from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization
+from resnet_viz.analysis.montage import GridHover
+from resnet_viz.core.types import Activation, ChannelStats, Fit, ImageInput, ModelCard, Normalization, ReceptiveField
 from resnet_viz.gui.context import Context
 from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session.requests import FilterRequest, FiltersOpened, Look, LookAhead, LookAround, Looked
@@ -21,6 +22,7 @@ from .inspect_logic import (
     introduction,
     is_for,
     neighbour,
+    parts_words,
     provenance,
     spans_decades,
     waiting_sentence,
@@ -435,7 +437,7 @@ class InspectView(InspectPanels):
             return
         self._show_selection()
         if looked.parts is not None:
-            self.center.microscope.set_parts(looked.parts)
+            self.center.microscope.set_parts(looked.parts, *parts_words(self.card, looked.parts.block))
         if looked.energies:
             # logits are no activations, and their size would leave all blocks dark
             heads = {block.name for block in self.card.blocks if block.kind == "head"}
@@ -468,9 +470,14 @@ class InspectView(InspectPanels):
         activation, stats = shown
         self.inspector.set_channel(activation, stats, self.channel, self.looked.net_view, grid.options())
         self.center.microscope.set_channel(self.channel)
-        field = self.card.layer(self.layer).receptive_field if self.card else None
-        self.center.set_hint(channel_sentence(self.channel, field, stats))
+        side = self._of[0].input_size if self._of is not None else 0
+        self.center.set_hint(channel_sentence(self.channel, self._field(), stats, side))
         self._show_overlay()
+        self.center.grid.point_again()
+
+    def _field(self) -> ReceptiveField | None:
+        """Return the receptive field of the maps on screen; what is chosen may be on its way."""
+        return self._of[0].layer(self._of[1].layer).receptive_field if self._of is not None else None
 
     def _show_overlay(self) -> None:
         shown = self._activation()
@@ -478,13 +485,11 @@ class InspectView(InspectPanels):
         self.picture.set_overlay(shown[0].maps[self.channel] if on and shown is not None else None)
 
     def _on_hover(self, hover: object) -> None:
-        from resnet_viz.analysis.montage import GridHover
-
-        if not isinstance(hover, GridHover) or self.card is None:
+        if not isinstance(hover, GridHover):
             self.picture.set_receptive_field(None)
             self.inspector.set_position(None)
             return
-        field = self.card.layer(self.layer).receptive_field
+        field = self._field()
         self.picture.set_receptive_field(field.box(hover.row, hover.column) if field else None)
         self.inspector.set_position(hover)
 

@@ -185,6 +185,8 @@ class InspectCenter(QWidget):
         facts = [shape_text(layer.out_shape), layer.kind] if layer else []
         if layer and layer.role:
             facts.append(layer.role)
+        if layer and layer.calls > 1:  # a module that the net uses again puts out something else each time
+            facts.append(_tr("first of {0} calls").format(layer.calls))
         self._facts.setText(" · ".join(facts))
         self._modes["parts"].setEnabled(has_parts)
         self._modes["filters"].setEnabled(bool(layer and layer.has_filters))
@@ -233,8 +235,12 @@ class InspectCenter(QWidget):
         (low, high), missing = ranges(stats, options), holds_nan(stats)
         if options.normalize == "channel":
             # each channel has ends of its own, so numbers here would be nobody's
+            least, ends = 0.0, (_tr("min"), _tr("max"))
             note = _tr("each channel from its own least to its own greatest value")
-            self.color_bar.set_scale(0.0, 1.0, options.colormap, note, (_tr("min"), _tr("max")), missing=missing)
+            if options.colormap == "signed":
+                least, ends = -1.0, (_tr("−max"), _tr("+max"))
+                note = _tr("each channel to its own largest magnitude; zero is white")
+            self.color_bar.set_scale(least, 1.0, options.colormap, note, ends, missing=missing)
         else:
             note = _tr("one scale for the layer") if options.normalize == "layer" else _tr("fixed scale")
             self.color_bar.set_scale(float(low[0]), float(high[0]), options.colormap, note, missing=missing)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 
 import numpy as np
 from PyQt6.QtCore import QCoreApplication
 
+from resnet_viz.analysis.numerals import share
 from resnet_viz.core.types import ChannelStats, ModelCard, ReceptiveField
+from resnet_viz.data.transforms import crop_box
 from resnet_viz.session.requests import Look
 
 
@@ -62,12 +65,22 @@ def waiting_sentence(opening: str, has_net: bool, has_picture: bool, computing: 
     return opening if not (has_net and has_picture) else ""
 
 
-def channel_sentence(channel: int, field: ReceptiveField | None, stats: ChannelStats) -> str:
-    """Return one channel in words, as rich text: what it sees and how much of it is not zero."""
+def channel_sentence(channel: int, field: ReceptiveField | None, stats: ChannelStats, side: int = 0) -> str:
+    """Return one channel in words, as rich text: what it sees and how much of it is not zero.
+
+    Args:
+        channel: its number.
+        field: of one position of its layer, None where it is not known.
+        stats: of the layer's maps.
+        side: of the net's input in pixels, 0 where it is not known.
+    """
     if field is None:
         sees = ""
     elif field.whole:
         sees = _tr("sees the whole picture")
+    elif 0 < side < min(field.size_y, field.size_x):
+        text = _tr("the field of each position, {0} × {1} pixels, is larger than the picture")
+        sees = text.format(field.size_y, field.size_x)
     else:
         sees = _tr("each position sees {0} × {1} pixels (yellow box on the picture)").format(field.size_y, field.size_x)
     if np.isnan(stats.min[channel]):
@@ -75,7 +88,7 @@ def channel_sentence(channel: int, field: ReceptiveField | None, stats: ChannelS
     elif stats.dead[channel]:
         state = _tr("zero everywhere: dead for this picture")
     else:
-        state = _tr("not zero at {0:.0f} % of positions").format(100 * (1 - stats.zeros[channel]))
+        state = _tr("not zero at {0} of positions").format(escape(share(1 - float(stats.zeros[channel]), 0)))
     first = ", ".join(part for part in (sees, state) if part)
     return "<b>{}</b> {}. {}".format(
         _tr("Channel {0}:").format(channel),
@@ -105,6 +118,19 @@ def block_with_skip(card: ModelCard, layer: str) -> str | None:
     return next((block.name for block in card.blocks if block.name == name and block.add), None)
 
 
+def parts_words(card: ModelCard, block: str) -> tuple[str, str]:
+    """Return how a block taken apart ends, and what its skip does.
+
+    Returns:
+        The kind of the activation after the addition, empty where there is none; and the kind of the
+        skip connection: ``"identity"``, ``"A"`` or ``"B"``.
+    """
+    info = card.block(block)
+    kinds = {layer.name: layer.kind for layer in card.layers}
+    after = info.layers[info.layers.index(info.add) + 1 :] if info.add in info.layers else ()
+    return kinds.get(after[0], "") if after else "", info.skip or ""
+
+
 def neighbour(card: ModelCard, layer: str, step: int) -> str | None:
     """Return the layer ``step`` further towards the output, containers left out; None beyond the ends."""
     names = [one.name for one in card.layers if not one.container]
@@ -122,11 +148,17 @@ def is_for(ahead: Look, look: Look) -> bool:
 
 
 def provenance(card: ModelCard, look: Look) -> dict[str, str]:
-    """Return where the answer to a question comes from, for the files it is saved in."""
+    """Return where the answer to a question comes from, for the files it is saved in: all that the numbers hang on."""
+    norm = look.normalization or card.normalization
+    mean, std = (", ".join(f"{part:g}" for part in parts[: card.in_channels]) for parts in (norm.mean, norm.std))
+    height, width = look.image.pixels.shape[:2]
+    part = crop_box(height, width, look.fit, card.input_size, card.fit)
     return {
         "model": card.title,
         "found": card.found,
         "image": look.image.source,
         "layer": look.layer,
         "fit": look.fit.mode,
+        "part": f"{part.width:g} x {part.height:g} pixels from ({part.left:g}, {part.top:g}) of {width} x {height}",
+        "normalization": f"{norm.title}: mean {mean}; std {std}",
     }

@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QSizePo
 
 from resnet_viz.analysis.colormap import lut
 from resnet_viz.analysis.montage import GridHover, GridOptions, ranges
+from resnet_viz.analysis.numerals import share
 from resnet_viz.analysis.statistics import histogram
 from resnet_viz.core.types import F32, U8, Activation, ChannelStats
 from resnet_viz.gui import theme
@@ -107,7 +108,7 @@ class ChannelInspector(QWidget):
         self._histogram.set_values(values, float(low[channel]), float(high[channel]), options.colormap)
         for key, source in (("mean", stats.mean), ("std", stats.std), ("min", stats.min), ("max", stats.max)):
             self._facts[key].setText(number(float(source[channel])))
-        zeros = f"{100 * stats.zeros[channel]:.1f} %"
+        zeros = share(float(stats.zeros[channel]))
         self._facts["zeros"].setText(zeros + (f" · {_tr('dead')}" if stats.dead[channel] else ""))
         self.overlay.setEnabled(values.size > 1)
         self.set_position(None)
@@ -157,17 +158,21 @@ class _Histogram(QWidget):
         self._edges = np.zeros(0)
         self._scale = (0.0, 1.0)
         self._name = "viridis"
-        self._zeros = 0
+        self._zeros = self._odd = 0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(_tr("Histogram of the channel's values"))
 
     def set_values(self, values: F32, low: float, high: float, name: str) -> None:
         others = values[(values != 0) & np.isfinite(values)]
         self._zeros = int((values == 0).sum())
+        self._odd = values.size - self._zeros - others.size
         self._counts, self._edges = histogram(others, BINS) if others.size else (np.zeros(0, np.int64), np.zeros(0))
         self._scale, self._name = (low, high), name
         text = _tr("values other than zero: {0}; zeros: {1}")
-        self.setToolTip(text.format(others.size, self._zeros))
+        text = text.format(others.size, self._zeros)
+        if self._odd:
+            text += "; " + _tr("NaN or infinite: {0}").format(self._odd)
+        self.setToolTip(text)
         self.setVisible(values.size > 1)
         self.update()
 
@@ -187,7 +192,8 @@ class _Histogram(QWidget):
         text_h = metrics.height()
         painter.setPen(QColor(colours.muted))
         if not len(self._counts):
-            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft), _tr("All values are zero."))
+            text = _tr("All values are zero.") if not self._odd else _tr("No value other than zero is a finite number.")
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap), text)
             return
         area = QRectF(0, 0, self.width(), self.height() - text_h)
         step = area.width() / len(self._counts)
@@ -196,8 +202,8 @@ class _Histogram(QWidget):
         most = max(1, int(self._counts.max()))
         for index, count in enumerate(self._counts):
             centre = (self._edges[index] + self._edges[index + 1]) / 2
-            share = (centre - low) / (high - low) if high > low else 0.0
-            red, green, blue = (int(part) for part in table[int(np.clip(share, 0, 1) * 255)])
+            place = (centre - low) / (high - low) if high > low else 0.0
+            red, green, blue = (int(part) for part in table[int(np.clip(place, 0, 1) * 255 + 0.5)])
             height = area.height() * int(count) / most
             bar = QRectF(index * step, area.height() - height, max(1.0, step - 1), height)
             painter.fillRect(bar, QColor(red, green, blue))

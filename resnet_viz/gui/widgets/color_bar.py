@@ -47,12 +47,13 @@ class ColorBar(QWidget):
             high: value of the last colour.
             name: id of the colour map.
             note: what the scale spans, behind it.
-            ends: words at the ends instead of numbers, where no number holds for all.
+            ends: words at the ends instead of numbers, where no number holds for all; zero is then
+                marked where ``low`` and ``high`` put it.
             missing: whether some values are no number: the colour that they have is shown as well.
         """
         self._low, self._high, self._name, self._note, self._ready = low, high, name, note, True
         self._ends, self._missing = ends, missing
-        said = [f"{number(low)} – {number(high)}", note, _tr("magenta: not a number") if missing else ""]
+        said = [" – ".join(ends or (number(low), number(high))), note, _tr("magenta: not a number") if missing else ""]
         self.setAccessibleDescription(" ".join(part for part in said if part))
         self.update()
 
@@ -89,7 +90,7 @@ class ColorBar(QWidget):
         painter.setPen(QColor(colours.text))
         painter.drawText(QRect(0, 0, left, self.height()), middle, low)
         painter.drawText(QRect(bar.right() + 8, 0, right, self.height()), middle, high)
-        if self._low < 0 < self._high and self._ends is None:
+        if self._low < 0 < self._high:
             zero = bar.left() + round(bar.width() * -self._low / (self._high - self._low))
             painter.fillRect(QRect(zero, bar.top() - 3, 1, bar.height() + 6), QColor(colours.text))
         x = bar.right() + 8 + metrics.horizontalAdvance(high) + 12

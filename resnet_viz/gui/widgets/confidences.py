@@ -63,6 +63,13 @@ def truth_text(label: str, prediction: Prediction | None, classes: Sequence[str]
     return (_tr("✓ right: it is “{0}”") if right else _tr("✗ wrong: it is “{0}”")).format(label), right
 
 
+def logit_ends(logits: Sequence[float]) -> tuple[float, float]:
+    """Return least and greatest end of the bars of logits: zero is always among them, as it is what they start at."""
+    finite = [logit for logit in logits if math.isfinite(logit)]
+    low, high = min(0.0, *finite, 0.0), max(0.0, *finite, 0.0)
+    return (low, high) if high > low else (0.0, 1.0)
+
+
 class Confidences(QWidget):
     """A heading, a switch for logits, and the bars.
 
@@ -176,10 +183,13 @@ class _Bars(QWidget):
 
     def set_scores(self, scores: tuple[ClassScore, ...]) -> None:
         self._scores = scores
-        words = [f"{score.label} {self._value(score)}" for score in scores]
-        self.setAccessibleDescription(", ".join(words))
+        self._describe()
         self.updateGeometry()
         self.update()
+
+    def _describe(self) -> None:
+        words = [f"{score.label} {self._value(score)}" for score in self._scores]
+        self.setAccessibleDescription(", ".join(words))
 
     def set_before(self, before: Prediction | None) -> None:
         self._before = before
@@ -201,6 +211,7 @@ class _Bars(QWidget):
 
     def set_logits(self, on: bool) -> None:
         self._logits = on
+        self._describe()
         self.update()
 
     def set_stale(self, stale: bool) -> None:
@@ -265,7 +276,7 @@ class _Bars(QWidget):
         widest = max(metrics.horizontalAdvance(score.label) for score in self._scores)
         label_w = min(widest + 24, int(self.width() * 0.4))
         value_w = self.value_width()
-        top = max(abs(score.logit) for score in self._scores) or 1.0
+        low, high = logit_ends([score.logit for score in self._scores]) if self._logits else (0.0, 1.0)
         bar_x, bar_w = label_w + 8, max(20, self.width() - label_w - value_w - 16)
         right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         left = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -279,19 +290,32 @@ class _Bars(QWidget):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(colours.raised))
             painter.drawRoundedRect(track, 4, 4)
-            share = max(0.0, score.logit / top) if self._logits else score.prob
+            value = score.logit if self._logits else score.prob
             painter.setBrush(QColor(colours.residual))
-            if share * bar_w >= 1:
-                painter.drawRoundedRect(QRectF(track.x(), track.y(), max(3.0, share * bar_w), 12), 4, 4)
+            bar = _bar(track, value, low, high)
+            if bar.width() >= 1:
+                bar.setWidth(max(3.0, bar.width()))
+                painter.drawRoundedRect(bar, 4, 4)
+            if low < 0:  # bars to the left of this line are below zero
+                zero = track.x() - low / (high - low) * bar_w
+                painter.fillRect(QRectF(zero - 0.5, y + 1.0, 1, row - 2), QColor(colours.muted))
             was = self._was(score)
             if was is not None:  # an outline: what it was
-                before = max(0.0, was[1] / top) if self._logits else was[0]
                 painter.setPen(QPen(QColor(colours.text), 1.2))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
-                width = min(float(bar_w), before * bar_w)
-                if width >= 8:
-                    painter.drawRoundedRect(QRectF(track.x(), track.y() - 1, width, 14), 4, 4)
-                elif width >= 1:
-                    painter.drawLine(QLineF(track.x() + width, track.y() - 1, track.x() + width, track.y() + 13))
+                before = was[1] if self._logits else was[0]
+                outline = _bar(track, before, low, high).adjusted(0, -1, 0, 1)
+                if outline.width() >= 8:
+                    painter.drawRoundedRect(outline, 4, 4)
+                elif outline.width() >= 1:
+                    edge = outline.right() if before > 0 else outline.left()
+                    painter.drawLine(QLineF(edge, outline.top(), edge, outline.bottom()))
             painter.setPen(QColor(colours.text if index == 0 else colours.muted))
             painter.drawText(QRect(self.width() - value_w - 4, y, value_w, row), right, self._value(score))
+
+
+def _bar(track: QRectF, value: float, low: float, high: float) -> QRectF:
+    """Return the part of a track that spans from ``low`` to ``high`` which lies between zero and a value."""
+    ends = sorted(max(low, min(high, end)) for end in (0.0, value))
+    left, right = (track.x() + (end - low) / (high - low) * track.width() for end in ends)
+    return QRectF(left, track.y(), right - left, track.height())

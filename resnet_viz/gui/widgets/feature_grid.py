@@ -58,6 +58,12 @@ class FeatureGrid(GridScroll):
         self._say.setSingleShot(True)
         self._say.setInterval(0)
         self._say.timeout.connect(self._describe)
+        # a mouse that rests has other values below it after scrolling, sorting or another layer; nothing says so
+        self._mouse: QPoint | None = None
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(0)
+        self._again.timeout.connect(lambda: self.hovered.emit(self.hit(self._mouse) if self._mouse else None))
         self.setAccessibleName(_tr("Feature maps"))
 
     # ---- what is shown ----
@@ -206,7 +212,8 @@ class FeatureGrid(GridScroll):
         if self._activation is None or self._cells.shown is None:
             return None
         inside = at - self._origin()
-        found = self._layout.hit(inside.x(), inside.y())
+        # what is painted at a pixel is the value below its middle, at any zoom, and of two that meet there the first
+        found = self._layout.hit(inside.x() + 0.499, inside.y() + 0.499)
         if found is None:
             return None
         position, across, down = found
@@ -221,9 +228,20 @@ class FeatureGrid(GridScroll):
             return QRect()
         return self._place(int((self._cells.shown == channel).argmax()))
 
+    def point_again(self) -> None:
+        """Say once more, a moment later, what lies under a mouse that rests here."""
+        if self._mouse is not None:
+            self._again.start()
+
+    def _update(self) -> None:
+        super()._update()
+        self.point_again()
+
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         if event is not None:
-            self.hovered.emit(self.hit(event.position().toPoint()))
+            self._mouse = event.position().toPoint()
+            self._again.stop()
+            self.hovered.emit(self.hit(self._mouse))
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         if event is None or event.button() != Qt.MouseButton.LeftButton:
@@ -242,6 +260,8 @@ class FeatureGrid(GridScroll):
 
     def viewportEvent(self, event: QEvent | None) -> bool:
         if event is not None and event.type() == QEvent.Type.Leave:
+            self._mouse = None
+            self._again.stop()
             self.hovered.emit(None)
         return super().viewportEvent(event)
 

@@ -48,7 +48,7 @@ class GridToolbar(QWidget):
         self.pins.setCheckable(True)
         self.low, self.high = self._box(_tr("Lower end of the scale")), self._box(_tr("Upper end of the scale"))
         self.clip = self._button(
-            _tr("1–99 %"), _tr("Set the range so that it leaves out one value in a hundred"), self._clip
+            _tr("1–99 %"), _tr("Set the range so that it leaves out one value in a hundred at either end"), self._clip
         )
         self.out = self._button("−", _tr("Smaller maps (−, or Ctrl + wheel)"), grid.zoom_out)
         self.level = self._button("", _tr("Fit all maps into the window (0)"), grid.fit)
@@ -75,7 +75,7 @@ class GridToolbar(QWidget):
         for combo in (self.sort, self.scale, self.colors):
             combo.currentIndexChanged.connect(self._emit)
         for box in (self.low, self.high):
-            box.valueChanged.connect(self._emit)
+            box.valueChanged.connect(self._typed)
         grid.zoom_changed.connect(self._show_zoom)
         self._show_zoom(grid.zoom())
         self._show_controls()
@@ -129,6 +129,11 @@ class GridToolbar(QWidget):
             self._set_range(*with_percentiles(activation.maps, self._grid.options()).fixed)
             self._emit()
 
+    def _typed(self, value: float) -> None:
+        if self.colors.currentData() == "signed":  # zero stays in the middle: the other end goes along
+            self._set_range(-abs(value), abs(value))
+        self._emit()
+
     def _set_range(self, low: float, high: float) -> None:
         for box, value in ((self.low, low), (self.high, high)):
             box.blockSignals(True)
@@ -144,6 +149,9 @@ class GridToolbar(QWidget):
             self._set_range(float(low[0]), float(high[0]))  # start from what was on screen
         else:  # ends that were typed the wrong way round change places, where everybody sees it
             self._set_range(*sorted((self.low.value(), self.high.value())))
+        if scale == "fixed" and self.colors.currentData() == "signed":
+            most = max(abs(self.low.value()), abs(self.high.value()))
+            self._set_range(-most, most)
         options = replace(
             old,
             sort=self.sort.currentData(),
@@ -165,6 +173,9 @@ class GridToolbar(QWidget):
             combo.blockSignals(False)
         self.direction.setText("↓" if options.descending else "↑")
         self.pins.setChecked(options.pinned_first)
+        if options.normalize == "fixed" and options.colormap == "signed":
+            most = max(map(abs, options.fixed))
+            options = replace(options, fixed=(-most, most))
         self._set_range(*options.fixed)
         self._grid.set_options(options)
         self._show_controls()

@@ -200,7 +200,7 @@ def _tip(layer: LayerInfo) -> str:
         lines.append(_tr("{0:,} parameters").format(layer.params))
     field = layer.receptive_field
     if field is not None:
-        seen = _tr("sees the whole picture") if field.whole else _tr("sees {0} × {1} px of its input picture")
+        seen = _tr("sees the whole picture") if field.whole else _tr("sees {0} × {1} px, padding included")
         lines.append(seen.format(field.size_y, field.size_x))
     return "\n".join(lines)
 

@@ -1,7 +1,8 @@
-"""The residual-block microscope: x, F(x), x + F(x) and the ReLU of it, side by side on one scale.
+"""The residual-block microscope: x, F(x), x + F(x) and the activation of it, side by side on one scale.
 
-He et al. 2015, sec. 3.1: y = ReLU(x + F(x)). ||F|| / ||x|| says how far the block moves what
-it was given; sec. 4.2 (fig. 7) argues that in deep ResNets it is small.
+He et al. 2015, sec. 3.1: y = ReLU(x + F(x)). Where a block changes the shape, its skip carries S(x)
+(sec. 3.2, eqn 2: W x). Other nets have another activation after the sum, or none. ||F|| / ||x|| says how far
+the block moves what it was given; sec. 4.2 (fig. 7) argues that in deep ResNets it is small.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from PyQt6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QScrollBar
 from resnet_viz.core.types import F32, BlockParts
 from resnet_viz.gui import theme
 
-from .color_bar import ColorBar
+from .color_bar import ColorBar, number
 from .images_qt import from_values
 
 COLORMAP = "signed"
@@ -34,6 +35,27 @@ def shared_range(parts: BlockParts) -> float:
         if finite.size:
             most = max(most, float(np.abs(finite).max()))
     return most
+
+
+def ratio_sentence(parts: BlockParts, skip: str) -> str:
+    """Return in words how large F(x) is beside what the skip connection carries.
+
+    Args:
+        parts: the block taken apart.
+        skip: ``"identity"``, ``"A"`` or ``"B"``.
+    """
+    if np.isnan(parts.f_to_x):
+        return _tr("Some of these values are no numbers (NaN): nothing can be compared.")
+    carried = {
+        "A": _tr("S(x), which shortcut A makes of x: every second position, new channels zero"),
+        "B": _tr("S(x), which shortcut B makes of x by a 1×1 convolution"),
+    }.get(skip, _tr("x, which the skip connection carries"))
+    if not parts.x.any():
+        return _tr("The skip connection carries nothing here: it is zero everywhere.")
+    text = _tr("What the block computes, F(x), is {0} times as large as {1}:").format(number(parts.f_to_x), carried)
+    if parts.f_to_x < 1:
+        return text + " " + _tr("the block corrects it more than it replaces it.")
+    return text + " " + _tr("the block replaces it more than it corrects it.")
 
 
 def channel_ratios(parts: BlockParts) -> F32:
@@ -68,22 +90,25 @@ class Microscope(QWidget):
         layout.addWidget(self.rows, 1)
         layout.addLayout(below)
 
-    def set_parts(self, parts: BlockParts | None) -> None:
-        """Show a block taken apart; None says why there is nothing to show."""
-        self.rows.set_parts(parts)
+    def set_parts(self, parts: BlockParts | None, activation: str = "ReLU", skip: str = "identity") -> None:
+        """Show a block taken apart; None says why there is nothing to show.
+
+        Args:
+            parts: the block's parts.
+            activation: what follows the addition, empty where nothing does: the sum is the output then.
+            skip: kind of the skip connection: ``"identity"``, ``"A"`` or ``"B"``.
+        """
+        carried = "x" if skip == "identity" else "S(x)"
+        self.rows.set_parts(parts, activation, carried)
         if parts is None:
             self.set_message(_tr("This block has no skip connection: nothing is added."))
             return
-        self._headline.setText(_tr("{0}:  ‖F(x)‖ / ‖x‖ = {1:.2f}").format(parts.block, parts.f_to_x))
-        text = _tr("What the block computes, F(x), is {0:.2f} times as large as x, which the skip connection carries:")
-        if parts.f_to_x < 1:
-            text += " " + _tr("the block corrects x more than it replaces it.")
-        else:
-            text += " " + _tr("the block replaces x more than it corrects it.")
-        self._sentence.setText(text.format(parts.f_to_x))
+        ratio = _tr("{0}:  ‖F(x)‖ / ‖{1}‖ = {2}")
+        self._headline.setText(ratio.format(parts.block, carried, number(parts.f_to_x)))
+        self._sentence.setText(ratio_sentence(parts, skip))
         most = shared_range(parts)
         missing = any(bool(np.isnan(values).any()) for values in (parts.x, parts.f, parts.total, parts.out))
-        self._bar.set_scale(-most, most, COLORMAP, _tr("one scale for all four; zero is white"), missing=missing)
+        self._bar.set_scale(-most, most, COLORMAP, _tr("one scale for all of them; zero is white"), missing=missing)
 
     def set_message(self, text: str) -> None:
         """Say in words why there is nothing to show."""
@@ -105,13 +130,14 @@ class _Rows(QAbstractScrollArea):
         self._ratios: F32 = np.zeros(0, np.float32)
         self._most = 1.0
         self._channel = 0
+        self._activation, self._carried = "ReLU", "x"
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setAccessibleName(_tr("x, F(x), x + F(x) and the result, channel by channel"))
         self._view().setBackgroundRole(QPalette.ColorRole.Window)
         self.setMinimumSize(200, 120)
 
-    def set_parts(self, parts: BlockParts | None) -> None:
-        self._parts = parts
+    def set_parts(self, parts: BlockParts | None, activation: str, carried: str) -> None:
+        self._parts, self._activation, self._carried = parts, activation, carried
         if parts is not None:
             self._ratios, self._most = channel_ratios(parts), shared_range(parts)
         self._relayout()
@@ -131,10 +157,10 @@ class _Rows(QAbstractScrollArea):
         return max(40, min(180, width // 4))
 
     def _label_w(self) -> int:
-        return self.fontMetrics().horizontalAdvance("‖F‖/‖x‖ = 00.00  ")
+        return self.fontMetrics().horizontalAdvance("‖F‖/‖S(x)‖ = 0.00123  ")
 
     def _sign_w(self) -> int:
-        return self.fontMetrics().horizontalAdvance(" ReLU → ")
+        return self.fontMetrics().horizontalAdvance(f" {self._activation or 'ReLU'} → ")
 
     def _row_h(self) -> int:
         return self._cell() + 8
@@ -171,7 +197,7 @@ class _Rows(QAbstractScrollArea):
 
     def _columns(self) -> list[int]:
         cell, sign = self._cell(), self._sign_w()
-        return [self._label_w() + index * (cell + sign) for index in range(4)]
+        return [self._label_w() + index * (cell + sign) for index in range(4 if self._activation else 3)]
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         if self._parts is None:
@@ -189,7 +215,7 @@ class _Rows(QAbstractScrollArea):
             if y + row_h < head:
                 continue
             self._paint_label(painter, channel, y, cell)
-            for column, values in zip(columns, sources, strict=True):
+            for column, values in zip(columns, sources, strict=False):
                 image: QImage = from_values(values[channel], -self._most, self._most, COLORMAP)
                 scale = min(cell / image.width(), cell / image.height())
                 width, height = image.width() * scale, image.height() * scale
@@ -201,11 +227,12 @@ class _Rows(QAbstractScrollArea):
                     painter.setPen(QPen(QColor(colours.accent), 2))
                     painter.drawRect(target.adjusted(-1, -1, 1, 1))
             painter.setPen(QColor(colours.muted))
-            for column, sign in zip(columns, ("+", "=", "ReLU →"), strict=False):
+            for column, sign in zip(columns[:-1], ("+", "=", f"{self._activation} →"), strict=False):
                 painter.drawText(QRect(column + cell, y, self._sign_w(), cell), centre, sign)
         painter.fillRect(QRect(0, 0, self._view().width(), head), QColor(colours.window))
         painter.setPen(QColor(colours.text))
-        for column, name in zip(columns, ("x", "F(x)", "x + F(x)", _tr("output")), strict=True):
+        names = (self._carried, "F(x)", f"{self._carried} + F(x)", _tr("output"))
+        for column, name in zip(columns, names, strict=False):
             painter.drawText(QRect(column, 0, cell, head), centre, name)
 
     def _paint_label(self, painter: QPainter, channel: int, y: int, cell: int) -> None:
@@ -215,7 +242,7 @@ class _Rows(QAbstractScrollArea):
         middle = y + cell // 2
         painter.drawText(QRect(0, middle - line, self._label_w(), line), left, _tr("channel {0}").format(channel))
         painter.setPen(QColor(colours.muted))
-        ratio = f"‖F‖/‖x‖ = {self._ratios[channel]:.2f}"
+        ratio = f"‖F‖/‖{self._carried}‖ = {number(float(self._ratios[channel]))}"
         painter.drawText(QRect(0, middle, self._label_w(), line), left, ratio)
 
     def _view(self) -> QWidget:
