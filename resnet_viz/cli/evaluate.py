@@ -12,6 +12,7 @@ from resnet_viz.core.errors import DataError, UserError
 from resnet_viz.core.paths import named_path
 
 from .commands import Command, commands
+from .fetching import add_download, fetch
 from .opening import open_and_say, refuse_unsound
 from .options import add_json, add_model, data_there, model_request
 from .output import bar, print_json, printable
@@ -33,16 +34,21 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--all-epochs", action="store_true", help="MODEL is a run that kept its epochs: accuracy after each of them"
     )
     parser.add_argument("--out", metavar="CHART", help="with --all-epochs, a PNG, SVG or PDF of accuracy over epochs")
+    add_download(parser)
     add_json(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     data_there(arguments.data)
     if arguments.all_epochs:
+        fetch(arguments.data, arguments.download)
         return _all_epochs(arguments)
+    if arguments.out:
+        raise UserError("--out draws accuracy over epochs. Give --all-epochs too, or --json for numbers.")
     run = _own_data(arguments)
     if run is None and not arguments.data:
         raise UserError("No data set is named. Give a folder of class folders, or an id such as cifar10.")
+    fetch(arguments.data or (_data_of(run) if run else None), arguments.download)
     from tqdm import tqdm
 
     with tqdm(total=100, unit="%", disable=not sys.stderr.isatty(), leave=False) as meter:
@@ -75,7 +81,6 @@ def _run(arguments: argparse.Namespace) -> int:
 def _own_data(arguments: argparse.Namespace) -> Path | None:
     """Return the run whose own data is meant: its test part then has no picture that it was trained on."""
     from resnet_viz.training import layout
-    from resnet_viz.training.config import TrainConfig
     from resnet_viz.training.parts import find_start
 
     if not arguments.model or arguments.untrained or arguments.factory or arguments.arch or arguments.normalize:
@@ -86,9 +91,16 @@ def _own_data(arguments: argparse.Namespace) -> Path | None:
         return None
     if not (run / layout.CONFIG).is_file():
         return None
-    own = TrainConfig.read(run / layout.CONFIG).data
+    own = _data_of(run)
     same = not arguments.data or named_path(arguments.data).absolute() == Path(own).absolute()
     return run if same else None
+
+
+def _data_of(run: Path) -> str:
+    from resnet_viz.training import layout
+    from resnet_viz.training.config import TrainConfig
+
+    return TrainConfig.read(run / layout.CONFIG).data
 
 
 def _measure_run(run: Path, arguments: argparse.Namespace, progress: Callable[[float], None]) -> tuple[str, Evaluation]:

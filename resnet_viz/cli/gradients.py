@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_viz.core.errors import OutputError, UserError
 
 from .commands import Command, commands
+from .fetching import add_download, fetch
 from .opening import said_of
 from .options import MAX_SEED, add_json, add_model_options, data_there, model_request
 from .output import bar, print_json, print_table, printable
@@ -68,6 +69,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", choices=WEIGHTS, default="first", help="weights of a block that count")
     parser.add_argument("--out", metavar="FILE", help=f"chart or numbers: a file ending in {', '.join(ENDINGS)}")
+    add_download(parser)
     add_json(parser)
 
 
@@ -82,6 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out) if arguments.out else None
     if out is not None and out.suffix.lower() not in ENDINGS:
         raise OutputError(f"'{out.name}' has no ending that can be written. Use one of {', '.join(ENDINGS)}.")
+    fetch(arguments.data, arguments.download)
     found, pictures = _measure(arguments, details=out is not None and out.suffix.lower() == ".csv")
     if out is not None:
         from resnet_viz.analysis.gradient_export import write_flows

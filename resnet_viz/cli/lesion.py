@@ -10,6 +10,7 @@ from resnet_viz.core.errors import DataError, OutputError, UserError
 from resnet_viz.core.lesion_types import LesionKind, LesionStudy, RandomLesion
 
 from .commands import Command, commands
+from .fetching import add_download, fetch
 from .opening import open_and_say
 from .options import add_json, add_model, data_there, model_request
 from .output import bar, finite, print_json, print_table, printable
@@ -37,6 +38,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--random", type=int, metavar="K", help="delete K blocks drawn at random, several times")
     parser.add_argument("--repeats", type=int, default=10, metavar="R", help="draws of --random (default 10)")
     parser.add_argument("--out", metavar="FILE", help=f"chart or numbers: a file ending in {', '.join(ENDINGS)}")
+    add_download(parser)
     add_json(parser)
 
 
@@ -51,6 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if out is not None and out.suffix.lower() not in ENDINGS:
         raise OutputError(f"'{out.name}' has no ending that can be written. Use one of {', '.join(ENDINGS)}.")
     data_there(arguments.data)
+    fetch(arguments.data, arguments.download)
     result, title, plain = _measure(arguments)
     if out is not None:
         from resnet_viz.analysis.lesion_export import write_lesion

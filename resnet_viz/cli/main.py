@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -32,6 +33,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise the message as a sentence with a next step."""
+        if wrong := re.fullmatch(r"argument (\S+): invalid (int|float) value: (.*)", message, re.DOTALL):
+            kind = {"int": "whole number", "float": "number"}[wrong[2]]
+            message = f"{wrong[1]} takes a {kind}, not {wrong[3]}"
         raise UserError(f"{message[0].upper()}{message[1:]}. See {self.prog} --help.")
 
     def parse_known_args(  # type: ignore[override]

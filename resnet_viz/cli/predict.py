@@ -16,7 +16,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("image", nargs="+", metavar="IMAGE", help="picture files")
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes to list (default 5)")
-    parser.add_argument("--fit", choices=("crop", "pad", "squash"), default="crop", help="how it becomes a square")
+    parser.add_argument(
+        "--fit", choices=("crop", "pad", "squash"), default="crop", help="how a picture becomes a square (default crop)"
+    )
     add_json(parser)
 
 

@@ -19,6 +19,7 @@ from resnet_viz.training.config import OPTIMIZERS, PARTS, SCHEDULES, TrainConfig
 from resnet_viz.training.recipes import recipes
 
 from .commands import Command, commands
+from .fetching import add_download, fetch
 from .interrupt import interruptible
 from .options import add_json
 from .output import print_json
@@ -46,7 +47,7 @@ _HELP = {
     "warmup_lr": "learning rate of the first --warmup-steps steps",
     "warmup_steps": "steps at --warmup-lr before anything else",
     "milestones": "steps at which --schedule steps multiplies the learning rate by --gamma",
-    "gamma": "that factor",
+    "gamma": "factor of the learning rate at each of --milestones",
     "label_smoothing": "share of the target given to all classes alike",
     "dropout": "of every dropout layer; -1 leaves the net's own (if xai stays at chance: 0, and --init he)",
     "pad": "pixels of padding before a random crop; 0 for no crop",
@@ -80,9 +81,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", default="quick", choices=recipes.ids(), help=listed)
     parser.add_argument("--out", metavar="RUN", help="the run's folder")
     parser.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped, with its own options")
-    parser.add_argument(
-        "--download", action="store_true", help="fetch the data set if it is not on this machine (CIFAR, MNIST sets)"
-    )
+    add_download(parser)
     add_json(parser)
     parser.add_argument("--estimate", action="store_true", help="only say what the run would cost here")
     parser.add_argument("--controlled", action="store_true", help=argparse.SUPPRESS)
@@ -125,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
         give_way()
     if arguments.estimate:
         return _estimate(config, arguments.json)
-    _fetch(config.data, arguments.download)
+    fetch(config.data, arguments.download)
     return _print(config, run, arguments.json)
 
 
@@ -140,28 +139,6 @@ def _check_resumed(arguments: argparse.Namespace) -> None:
     if given:
         option = "--" + given[0].replace("_", "-")
         raise UserError(f"A run goes on with its own options. Leave out {option}, or start a new run with --out.")
-
-
-def _fetch(data: str, wanted: bool) -> None:
-    """Download a known data set that is not here, if the person agreed; else say how."""
-    from resnet_viz.core.errors import DataError
-    from resnet_viz.data.download import download, downloadable, offer
-    from resnet_viz.data.places import locate
-
-    if data not in downloadable():
-        return
-    try:
-        locate(data)
-        return
-    except DataError as error:
-        found = offer(data)
-        if not wanted:
-            what = f"fetches {found.megabytes:.0f} MB from {', '.join(found.hosts)}"
-            raise DataError(f"{error} Or add --download, which {what} into {found.folder}.") from error
-    from tqdm import tqdm
-
-    with tqdm(total=100, unit="%", desc=found.title, disable=not sys.stderr.isatty(), leave=False) as meter:
-        download(data, progress=lambda share: meter.update(round(100 * share) - meter.n) and None)
 
 
 def _new(arguments: argparse.Namespace, run: Path) -> TrainConfig:
