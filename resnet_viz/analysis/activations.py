@@ -33,10 +33,14 @@ class Observation:
     logits: F32 | None
 
 
-def to_maps(value: Tensor) -> F32:
+def to_maps(value: Tensor, *, keep: bool = False) -> F32:
     """Return one picture's output as float32 (C, H, W).
 
     A vector (1, F) becomes (F, 1, 1); tokens (1, T, F) become (F, T, 1).
+
+    Args:
+        value: the output; what is returned may share its memory.
+        keep: share no memory, since the net may write there again.
     """
     # PyTorch reorders channels-last memory on all cores, NumPy on one
     array = value[0].float().cpu().contiguous().numpy()
@@ -45,7 +49,7 @@ def to_maps(value: Tensor) -> F32:
     while array.ndim < 3:
         array = array[..., None]
     maps: F32 = np.ascontiguousarray(array.reshape(array.shape[0], array.shape[1], -1))
-    return maps
+    return maps.copy() if keep and maps.ctypes.data == value.data_ptr() else maps
 
 
 def _mean_abs(value: Tensor) -> Tensor:
@@ -73,8 +77,8 @@ def observe(
         parts: a residual block to take apart.
         predict: whether logits are wanted; if not, the pass ends after the deepest chosen layer.
         token: looked at before each layer with weights.
-        guard: whether the net is put into eval mode and given back as it was; one that is in eval mode
-            already, and writes nothing into itself there, needs neither.
+        guard: whether the net is put into eval mode and given back as it was, and what is returned shares no
+            memory with it; one that is in eval mode already, and writes nothing into itself there, needs neither.
 
     Raises:
         LayerNotFoundError: listing the three nearest names.
@@ -104,19 +108,19 @@ def observe(
         if value is None or value.ndim < 2:
             raise UserError("The net returns no (N, classes) tensor. Choose a classifier.")
         if all(side == 1 for side in value.shape[2:]):  # a 1x1 convolution as the head leaves (1, classes, 1, 1)
-            logits = value[0].float().reshape(-1).cpu().numpy()
+            logits = value[0].float().reshape(-1).cpu().numpy().copy()
     maps: dict[int, F32] = {}  # a block's output is its last layer's: one tensor, copied once
     activations: dict[str, Activation] = {}
     for name in layers:
         token.check()
         value = captured.outputs[parse(name)]
         if id(value) not in maps:
-            maps[id(value)] = to_maps(value)
+            maps[id(value)] = to_maps(value, keep=guard)
         activations[name] = Activation(name, parse(name)[1], maps[id(value)])
     return Observation(
         activations=activations,
         energies={name: float(captured.reduced[parse(name)]) for name in energies},
-        parts=_parts(parts, captured.inputs, captured.outputs) if inputs else None,
+        parts=_parts(parts, captured.inputs, captured.outputs, keep=guard) if inputs else None,
         logits=logits,
     )
 
@@ -125,17 +129,19 @@ def _parts(
     block: BlockInfo | None,
     inputs: dict[tuple[str, int], tuple[Tensor, ...]],
     outputs: dict[tuple[str, int], Tensor],
+    *,
+    keep: bool,
 ) -> BlockParts | None:
     if block is None or block.add is None:
         return None
-    branch, shortcut = (to_maps(value) for value in inputs[block.add, 0][:2])
+    branch, shortcut = (to_maps(value, keep=keep) for value in inputs[block.add, 0][:2])
     size, own = (float(np.linalg.norm(values.astype(np.float64))) for values in (shortcut, branch))
     return BlockParts(
         block=block.name,
         x=shortcut,
         f=branch,
-        total=to_maps(outputs[block.add, 0]),
-        out=to_maps(outputs[parse(block.out)]),
+        total=to_maps(outputs[block.add, 0], keep=keep),
+        out=to_maps(outputs[parse(block.out)], keep=keep),
         f_to_x=own / size if size else float("inf") if own else 0.0,
     )
 

@@ -113,6 +113,18 @@ class ReceptiveField:
         """Return the box of one position in input pixels; it may reach beyond the picture."""
         return CropBox(self.start_x + column * self.step_x, self.start_y + row * self.step_y, self.size_x, self.size_y)
 
+    def extent(self, rows: int, columns: int) -> CropBox:
+        """Return where a map lies over the input, in its pixels: one step for each value, about its field's middle.
+
+        Strides and padding move it: the values of ResNet-18's last stage lie 15.5 pixels up and left of where
+        the map would lie if it were stretched over the whole input.
+        """
+        if self.whole:
+            return self.box(0, 0)
+        left = self.start_x + (self.size_x - self.step_x) / 2
+        top = self.start_y + (self.size_y - self.step_y) / 2
+        return CropBox(left, top, columns * self.step_x, rows * self.step_y)
+
 
 @dataclass(frozen=True, slots=True)
 class LayerInfo:

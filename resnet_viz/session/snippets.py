@@ -50,10 +50,13 @@ def python_script(card: ModelCard, look: Look) -> str:
     ]
     if look.block:
         lines.append("print('||F|| / ||x|| =', seen.parts.f_to_x)")
-    lines += [
+    scores = [
         f"for score in prediction(seen.logits, card.classes, {look.top}).top:",
         "    print(f'{score.label:20} {score.prob:.4f}')",
     ]
+    if "factory" in card.opened:  # which may return maps
+        scores = ["if seen.logits is not None:", *(f"    {line}" for line in scores)]
+    lines += scores
     return "\n".join(lines) + "\n"
 
 

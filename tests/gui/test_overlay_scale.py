@@ -7,8 +7,10 @@ import pytest
 from PyQt6.QtCore import QRect
 from PyQt6.QtGui import QColor, QImage, QPainter
 from pytestqt.qtbot import QtBot
+from torch import nn
 
 from resnet_viz.analysis.colormap import lut
+from resnet_viz.analysis.receptive_field import receptive_fields
 from resnet_viz.core.types import ImageInput
 from resnet_viz.data.presets import presets
 from resnet_viz.gui.widgets import crop_view
@@ -74,3 +76,42 @@ def test_an_overlay_has_the_scale_of_its_values(qtbot: QtBot, monkeypatch: pytes
     panel.set_overlay(None)
     panel.grab()
     assert seen == []
+
+
+def test_a_map_lies_where_its_values_look(qtbot: QtBot) -> None:
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 7, stride=2, padding=3), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 4, 3, stride=2, padding=1)
+    )
+    field = receptive_fields(net, (3, 32, 32))["2"]
+    assert field is not None
+    place = field.extent(4, 4)
+    assert (place.width, place.height) == (32, 32) and place.left == place.top < 0
+    for row, column in ((0, 0), (1, 3), (3, 2)):
+        seen = field.box(row, column)
+        assert place.left + (column + 0.5) * field.step_x == seen.left + seen.width / 2
+        assert place.top + (row + 0.5) * field.step_y == seen.top + seen.height / 2
+    panel = PicturePanel()
+    qtbot.addWidget(panel)
+    panel.resize(320, 500)
+    panel.set_model(32, "square", presets.get("cifar10"), True)
+    panel.set_picture(ImageInput(np.zeros((64, 64, 3), np.uint8), "x.png"))
+    panel.set_net_view(np.zeros((32, 32, 3), np.uint8))
+    values = np.zeros((4, 4), np.float32)
+    values[1, 2] = 1  # yellow, all others violet
+    panel.set_overlay(values, place)
+    panel.show()
+    for view, side in ((panel.net_view, panel.net_view.width()), (panel.crop, round(panel.crop.target().width()))):
+        image = view.grab().toImage()
+        left = 0 if view is panel.net_view else panel.crop.target().x()
+        top = 0 if view is panel.net_view else panel.crop.target().y()
+        green = [
+            (x, y)
+            for x in range(image.width())
+            for y in range(image.height() * 3 // 4)  # below lies the scale
+            if image.pixelColor(x, y).green() > 100 and image.pixelColor(x, y).blue() < 60
+        ]
+        assert green, "the hot value is not seen"
+        middle = np.mean(green, axis=0) + 0.5
+        box = field.box(1, 2)
+        wanted = ((box.left + box.width / 2) * side / 32 + left, (box.top + box.height / 2) * side / 32 + top)
+        assert np.abs(middle - wanted).max() < 1.5

@@ -129,6 +129,31 @@ def test_a_question_about_nothing_runs_nothing(net: nn.Module) -> None:
     assert (seen.activations, seen.energies, seen.parts, seen.logits) == ({}, {}, None, None)
 
 
+class _WithRoom(nn.Module):
+    """Writes every output into memory of its own, as nets made for small machines do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = torch.zeros(1, 3, 4, 4)
+        self.head = nn.Flatten()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.part(x))
+        return out
+
+    def part(self, x: Tensor) -> Tensor:
+        return torch.mul(x, 2, out=self.room)
+
+
+def test_what_was_observed_stays_when_a_net_writes_into_its_memory_again() -> None:
+    net = _WithRoom()
+    one, two = torch.ones(1, 3, 4, 4), torch.full((1, 3, 4, 4), 5.0)
+    first = observe(net, one, layers=["head"])
+    observe(net, two, layers=["head"])
+    assert first.logits is not None
+    assert (first.activations["head"].maps == 2).all() and (first.logits == 2).all()
+
+
 # ---- the residual block taken apart ----
 
 

@@ -480,9 +480,12 @@ class InspectView(InspectPanels):
         return self._of[0].layer(self._of[1].layer).receptive_field if self._of is not None else None
 
     def _show_overlay(self) -> None:
-        shown = self._activation()
-        on = self.inspector.overlay_on() and shown is not None
-        self.picture.set_overlay(shown[0].maps[self.channel] if on and shown is not None else None)
+        shown, field = self._activation(), self._field()
+        if shown is None or not self.inspector.overlay_on():
+            self.picture.set_overlay(None)
+            return
+        values = shown[0].maps[self.channel]
+        self.picture.set_overlay(values, field.extent(*values.shape) if field is not None else None)
 
     def _on_hover(self, hover: object) -> None:
         if not isinstance(hover, GridHover):

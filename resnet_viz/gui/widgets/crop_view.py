@@ -45,7 +45,7 @@ class CropView(QWidget):
         self._loose: CropBox | None = None  # where the mouse has it: small moves add up
         self._movable = True
         self._field: CropBox | None = None
-        self._overlay: tuple[QImage, CropBox, Scale] | None = None
+        self._overlay: tuple[QImage, CropBox, CropBox, Scale] | None = None
         self._grip: Grip = ""
         self._last = QPointF()
         self._due = QTimer(self)
@@ -94,8 +94,12 @@ class CropView(QWidget):
         self._field = box
         self.update()
 
-    def set_overlay(self, overlay: tuple[QImage, CropBox, Scale] | None) -> None:
-        """Lay a coloured map over a part of the original, with its scale at the lower edge."""
+    def set_overlay(self, overlay: tuple[QImage, CropBox, CropBox, Scale] | None) -> None:
+        """Lay a coloured map over a part of the original, with its scale at the lower edge.
+
+        Args:
+            overlay: the map, where it lies, the part that the net sees, beyond which nothing is drawn, and the scale.
+        """
         self._overlay = overlay
         self.update()
 
@@ -164,9 +168,11 @@ class CropView(QWidget):
             ):
                 painter.fillRect(outside, shade)
         if self._overlay is not None:
-            image, place, _ = self._overlay
+            image, place, seen, _ = self._overlay
             painter.setOpacity(0.6)
+            painter.setClipRect(self._to_widget(seen).intersected(target))
             painter.drawImage(self._to_widget(place), image)
+            painter.setClipping(False)
             painter.setOpacity(1.0)
         if self._box is not None:
             self._paint_box(painter, self._to_widget(self._box))
@@ -175,7 +181,7 @@ class CropView(QWidget):
             _outline(painter, self._to_widget(self._field), FIELD)
             painter.setClipping(False)
         if self._overlay is not None:
-            paint_scale(painter, target.toRect(), self._overlay[2])
+            paint_scale(painter, target.toRect(), self._overlay[3])
 
     def _paint_box(self, painter: QPainter, box: QRectF) -> None:
         _outline(painter, box, theme.current().accent if self.hasFocus() else "#ffffff")
@@ -317,7 +323,7 @@ class NetView(QWidget):
         super().__init__(parent)
         self._image = QImage()
         self._field: CropBox | None = None
-        self._overlay = QImage()
+        self._overlay: tuple[QImage, CropBox] | None = None
         self._stale = False
         self.setFixedSize(116, 116)
         self.setAccessibleName(_tr("The picture as the network sees it"))
@@ -339,8 +345,8 @@ class NetView(QWidget):
         self._field = box
         self.update()
 
-    def set_overlay(self, overlay: QImage) -> None:
-        """Lay a coloured map over the picture; a null image removes it."""
+    def set_overlay(self, overlay: tuple[QImage, CropBox] | None) -> None:
+        """Lay a coloured map over the picture, and say where in pixels of the net's input; None removes it."""
         self._overlay = overlay
         self.update()
 
@@ -357,15 +363,18 @@ class NetView(QWidget):
         painter.setOpacity(1.0)
         if self._stale:
             return
-        if not self._overlay.isNull():
+        painter.setClipRect(area)
+        if self._overlay is not None:
             painter.setOpacity(0.6)
-            painter.drawImage(area, self._overlay)
+            painter.drawImage(self._on_view(self._overlay[1]), self._overlay[0])
             painter.setOpacity(1.0)
         if self._field is not None:
-            scale = self.width() / self._image.width()
-            box = self._field
-            painter.setClipRect(area)
-            inside = QRectF(box.left * scale, box.top * scale, box.width * scale, box.height * scale)
+            inside = self._on_view(self._field)
             # a field larger than the picture is drawn along its edge, so that it is seen at all
             frame = QRectF(area).adjusted(1, 1, -1, -1)
             _outline(painter, inside.intersected(frame) if inside.intersects(frame) else frame, FIELD)
+
+    def _on_view(self, box: CropBox) -> QRectF:
+        """Return where a box of the net's input lies on screen."""
+        scale = self.width() / self._image.width()
+        return QRectF(box.left * scale, box.top * scale, box.width * scale, box.height * scale)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from PyQt6.QtCore import QCoreApplication, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import F32, U8, CropBox, Fit, ImageInput, Normalization
@@ -137,18 +136,25 @@ class PicturePanel(QWidget):
         self.net_view.set_field(box)
         self.crop.set_field(self._on_original(box) if box is not None else None)
 
-    def set_overlay(self, values: F32 | None) -> None:
-        """Lay a channel (h, w) over both pictures, in viridis from its least to its greatest value."""
+    def set_overlay(self, values: F32 | None, place: CropBox | None = None) -> None:
+        """Lay a channel (h, w) over both pictures, in viridis from its least to its greatest value.
+
+        Args:
+            values: the channel; None takes it away.
+            place: where it lies, in pixels of the net's input; None for all of it.
+        """
         if values is None or self._image is None:
-            self.net_view.set_overlay(QImage())
+            self.net_view.set_overlay(None)
             self.crop.set_overlay(None)
             return
         finite = values[np.isfinite(values)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
         image = from_values(values, low, high, "viridis")
-        whole = self._on_original(CropBox(0, 0, self._size, self._size))
-        self.net_view.set_overlay(image)
-        self.crop.set_overlay((image, whole, Scale(low, high, "viridis")))
+        whole = CropBox(0, 0, self._size, self._size)
+        place = place or whole
+        self.net_view.set_overlay((image, place))
+        seen = self._on_original(whole)
+        self.crop.set_overlay((image, self._on_original(place), seen, Scale(low, high, "viridis")))
 
     def _on_original(self, box: CropBox) -> CropBox:
         assert self._image is not None
