@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -220,6 +221,9 @@ def render_screenshot(
             if page == "lesions":
                 window.gradients.lesions.measure_each("delete")
                 _wait(app, window.gradients.settled, timeout_s)
+        if workspace == "train":
+            with suppress(UserError):  # costs that take longer are not waited for
+                _wait(app, window.train.form.settled, min(timeout_s, 30))
         window.resize(*size)
         _drain(app)
         picture = window.grab().toImage()

@@ -157,7 +157,9 @@ def _palette(theme: Theme) -> QPalette:
 
 
 def _style_sheet(theme: Theme) -> str:
-    arrow = (assets_dir() / "icons" / f"chevron-{'dark' if theme.dark else 'light'}.svg").as_posix()
+    icons, scheme = assets_dir() / "icons", "dark" if theme.dark else "light"
+    arrow, up = ((icons / f"chevron-{way}{scheme}.svg").as_posix() for way in ("", "up-"))
+    check = (icons / "check.svg").as_posix()
     return f"""
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; padding: 4px; }}
 QPushButton, QToolButton {{
@@ -169,7 +171,21 @@ QPushButton:disabled, QToolButton:disabled {{ color: {theme.muted}; background: 
 QPushButton:focus, QToolButton:focus, QLineEdit:focus {{ border-color: {theme.accent}; }}
 QPushButton[primary="true"] {{
     background: {theme.accent}; color: {theme.accent_text}; border-color: {theme.accent}; }}
-QSpinBox {{ min-height: 22px; }}
+QSpinBox {{
+    background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 6px; padding: 2px 8px;
+    min-height: 22px; color: {theme.text}; selection-background-color: {theme.accent};
+    selection-color: {theme.accent_text}; }}
+QSpinBox:hover, QSpinBox:focus {{ border-color: {theme.accent}; }}
+QSpinBox:disabled {{ color: {theme.muted}; background: {theme.window}; }}
+QSpinBox::up-button, QSpinBox::down-button {{ background: transparent; border: none; width: 18px; }}
+QSpinBox::up-arrow {{ image: url("{up}"); width: 10px; height: 10px; }}
+QSpinBox::down-arrow {{ image: url("{arrow}"); width: 10px; height: 10px; }}
+QCheckBox::indicator {{
+    background: {theme.panel}; border: 1px solid {theme.muted}; border-radius: 3px; width: 14px; height: 14px; }}
+QCheckBox::indicator:hover, QCheckBox::indicator:focus {{ border-color: {theme.accent}; }}
+QCheckBox::indicator:checked {{
+    background: {theme.accent}; border-color: {theme.accent}; image: url("{check}"); }}
+QCheckBox::indicator:disabled {{ background: {theme.line}; border-color: {theme.line}; }}
 QComboBox {{
     background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 6px; padding: 2px 8px;
     min-height: 22px; }}

@@ -337,7 +337,7 @@ def test_the_range_says_the_truth() -> None:
 
 def test_ticks_carry_the_ends_and_decades() -> None:
     assert make_scale([0.0, 1.4]).ticks() == ((0.0, "0"), (0.5, "0.7"), (1.0, "1.4"))
-    assert [text for _, text in make_scale([1e-4, 5.0], log=True).ticks()] == ["1e-4", "0.001", "0.01", "0.1", "1", "5"]
+    assert [text for _, text in make_scale([1e-4, 5.0], log=True).ticks()] == ["10⁻⁴", "0.001", "0.01", "0.1", "1", "5"]
 
 
 @pytest.mark.parametrize(
@@ -349,11 +349,11 @@ def test_ticks_carry_the_ends_and_decades() -> None:
         (0.99999, "1"),
         (100, "100"),
         (1234.5, "1,230"),
-        (99999, "1e5"),
-        (2.6e6, "2.6e6"),
-        (1e-9, "1e-9"),
+        (99999, "10⁵"),
+        (2.6e6, "2.6·10⁶"),
+        (1e-9, "10⁻⁹"),
         (-0.5, "−0.5"),
-        (-2e-7, "−2e-7"),
+        (-2e-7, "−2·10⁻⁷"),
         (math.nan, "NaN"),
         (math.inf, "∞"),
     ],

@@ -383,6 +383,10 @@ class TrainForm(QWidget):
         self._cost, self._instead = cost, instead
         self._show_cost()
 
+    def settled(self) -> bool:
+        """Whether what the run costs is said, or why it is not."""
+        return self._cost is not None or bool(self._instead)
+
     def _show_cost(self) -> None:
         if self._cost is None:
             self.cost.setText(self._instead or _tr("Measuring a few batches…"))

@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from resnet_viz.analysis.numerals import SUPERSCRIPT
+
 RGB = tuple[int, int, int]
 
 DARK_INK: RGB = (0, 0, 0)
@@ -117,7 +119,7 @@ def format_value(value: float) -> str:
     """Return a number in at most three significant digits, short enough to stand below a bar.
 
     >>> [format_value(v) for v in (0, 1.4142, 0.05, 1234.5, 2.6e6, 1e-9)]
-    ['0', '1.41', '0.05', '1,230', '2.6e6', '1e-9']
+    ['0', '1.41', '0.05', '1,230', '2.6·10⁶', '10⁻⁹']
     """
     if math.isnan(value):
         return "NaN"
@@ -129,7 +131,9 @@ def format_value(value: float) -> str:
     size = abs(rounded)
     if size >= 1e5 or size < 1e-3:
         mantissa, exponent = f"{rounded:.2e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}".replace("-", "−", 1 if value < 0 else 0)
+        lead = mantissa.rstrip("0").rstrip(".").replace("-", "−")
+        power = f"10{str(int(exponent)).translate(SUPERSCRIPT)}"
+        return power if lead == "1" else f"{lead}·{power}"
     if size >= 100:
         text = f"{rounded:,.0f}"
     else:
