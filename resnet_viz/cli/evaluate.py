@@ -41,7 +41,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     data_there(arguments.data)
     if arguments.all_epochs:
-        fetch(arguments.data, arguments.download)
         return _all_epochs(arguments)
     if arguments.out:
         raise UserError("--out draws accuracy over epochs. Give --all-epochs too, or --json for numbers.")
@@ -143,10 +142,13 @@ def _all_epochs(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from resnet_viz.session.results import evaluate_run
+    from resnet_viz.training import layout
     from resnet_viz.training.parts import find_start
     from resnet_viz.training.runs import kept_epochs
 
     run = find_start(arguments.model)
+    own = _data_of(run) if (run / layout.CONFIG).is_file() else None
+    fetch(arguments.data or own, arguments.download)
     kept = kept_epochs(run)
     if not kept:
         raise UserError(f"{run} kept no epochs. Train with --keep-epochs, then its accuracy can be followed.")

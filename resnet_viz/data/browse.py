@@ -114,7 +114,10 @@ def browse(data: str, split: str = "test", token: CancelToken = NEVER) -> Browse
 def browse_files(paths: Sequence[str]) -> BrowsedSet:
     """Make a row of pictures that lie in several folders, in the order given; nothing is read yet."""
     files = [Path(path) for path in paths]
-    folder = Path(os.path.commonpath([path.absolute().parent for path in files]))
+    try:
+        folder = Path(os.path.commonpath([path.absolute().parent for path in files]))
+    except ValueError:  # on two drives
+        folder = files[0].absolute().parent
     row = layouts.FileSource(folder.name or str(folder), files, (), np.full(len(files), -1, np.int64))
     return BrowsedSet(row, folder, str(folder), "test")
 

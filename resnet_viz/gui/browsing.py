@@ -115,3 +115,5 @@ class Browser(QObject):
             self._strip.set_thumbnail(request.index, value if isinstance(value, np.ndarray) else None)
         elif isinstance(request, LoadItem):
             self._strip.set_readable(request.index, outcome.error is None)
+            if outcome.error is not None:
+                self._strip.set_current(self._shown, then=request.index)

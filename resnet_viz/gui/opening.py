@@ -189,8 +189,9 @@ class Opener(QObject):
         What is no picture by its name is tried where nothing else is there: contents decide, not names.
         """
         models = [text for text in paths if is_model(Path(text))]
-        rows = [text for text in paths if text not in models and is_row(Path(text))]
-        rest = [text for text in paths if text not in models and text not in rows]
+        rows = [text for text in paths if not is_model(Path(text)) and is_row(Path(text))]
+        taken = {*models, *rows}
+        rest = [text for text in paths if text not in taken]
         pictures = [text for text in rest if text.lower().endswith(PICTURE_SUFFIXES)]
         if not pictures and not models and not rows:
             pictures = rest[:1]
@@ -205,7 +206,8 @@ class Opener(QObject):
         elif len(pictures) > 1:
             self.open_folder(str(Path(pictures[0]).parent), pictures[0])
         beside = pictures[1:] if rows else []  # where a folder fills the strip they have no place in it
-        left = [*models[1:], *rows[1:], *beside, *(text for text in rest if text not in pictures)]
+        shown = set(pictures)
+        left = [*models[1:], *rows[1:], *beside, *(text for text in rest if text not in shown)]
         if left:
             more = _tr(" and {0} more").format(len(left) - 1) if len(left) > 1 else ""
             text = _tr("Not opened: {0}{1}. One net and one folder are shown at a time; drop the others by themselves.")
@@ -303,6 +305,8 @@ class Opener(QObject):
             self._fail(outcome.kind, str(outcome.error))
         elif isinstance(outcome.value, Browsed):
             self.folder_opened.emit(outcome.value)
+            if not self._opening and not self._slow.isActive():
+                self._failed.clear()  # it has been said, and nothing is on its way that clears the banner
         elif isinstance(outcome.value, ImageInput):
             if outcome.value.path and not isinstance(request, LoadItem):
                 store.remember_recent("picture", outcome.value.path)

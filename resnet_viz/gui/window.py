@@ -430,10 +430,11 @@ class MainWindow(QMainWindow):
 
     def _on_written(self, well: bool) -> None:
         """Close the window if it waited for what was being written; it stays where that failed."""
-        if self._ending and well:
+        ending, self._ending = self._ending, False
+        if ending and well:
             self.close()
-        elif self._ending:
-            self._ending, self._leaving = False, ""
+        elif ending:
+            self._leaving = ""
 
     def _leave(self, how: str) -> None:
         self._leaving = how

@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import reduce
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from resnet_viz.core.errors import UserError
+
+_alone = threading.RLock()
+"""Several workers may open a net, and what is imported from where, and stdout, belong to all of the program."""
 
 
 def load_factory(spec: str) -> nn.Module:
@@ -33,7 +37,7 @@ def load_factory(spec: str) -> nn.Module:
     if not (name and colon and function):
         raise UserError(f"'{spec}' names no factory. Write it as package.module:function.")
     # what the user's code prints is for a person; stdout is for the answer, with --json for a program
-    with _current_folder_first(), redirect_stdout(sys.stderr):
+    with _alone, _current_folder_first(), redirect_stdout(sys.stderr):
         try:
             module = importlib.import_module(name)
         except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported
@@ -68,9 +72,16 @@ def check_anew(spec: str, *, weights: bool) -> None:
         UserError: if it hands out one net again, or other weights.
     """
     one, other = load_factory(spec), load_factory(spec)
-    parts = {id(part) for part in _parts(one)}
-    if any(id(part) in parts for part in _parts(other)):
+    tensors = {id(part) for part in _tensors(one)}
+    if one is other or any(id(part) in tensors for part in _tensors(other)):
         raise UserError(f"{spec} gives the same net again, which Inspect works on. Let it make a new one at each call.")
+    modules = {id(part) for part in one.modules()}
+    for part in other.modules():  # such as an activation that is a default argument
+        if id(part) in modules:
+            raise UserError(
+                f"{spec} puts one and the same {type(part).__name__} into every net, so two cannot be worked on at "
+                "once. Let each net have its own."
+            )
     if weights and not _same(one, other):
         raise UserError(
             f"{spec} draws other weights at each call, so this would be another net than the one in Inspect. "
@@ -78,8 +89,8 @@ def check_anew(spec: str, *, weights: bool) -> None:
         )
 
 
-def _parts(net: nn.Module) -> list[object]:
-    return [*net.modules(), *net.parameters(), *net.buffers()]
+def _tensors(net: nn.Module) -> list[Tensor]:
+    return [*net.parameters(), *net.buffers()]
 
 
 def _same(one: nn.Module, other: nn.Module) -> bool:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from resnet_viz.core.allocator import keep_memory
 from resnet_viz.core.token import NEVER, CancelToken
 from resnet_viz.jobs.latest import Progress
 
 from .gradient_flows import FlowMeter
 from .gradient_nets import Shelf
-from .gradient_requests import LesionEach, LesionRandom, MeasureFlow, MeasureLesion, SweepDepths, TrainSteps, WriteFlow
+from .gradient_requests import LesionEach, LesionRandom, MeasureFlow, MeasureLesion, SweepDepths, TrainSteps
 from .gradient_steps import train_steps
 from .lesion_desk import LesionDesk
-from .pictures import Written
 
 
 def _no_progress(_share: float, _value: object = None, /) -> None:
@@ -52,13 +49,4 @@ class GradientDesk:
             return self._lesions.each(request, token, progress)
         if isinstance(request, LesionRandom):
             return self._lesions.random(request, token, progress)
-        if isinstance(request, WriteFlow):
-            return _write(request)
         raise TypeError(f"the gradient desk does not know {type(request).__name__}")
-
-
-def _write(request: WriteFlow) -> Written:
-    from resnet_viz.analysis.gradient_export import write_flows  # matplotlib, but only where a chart is wanted
-
-    write_flows(Path(request.path), request.flows, request.title, plain=request.plain, notes=request.notes)
-    return Written(f"{Path(request.path).name} is written.")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from resnet_viz.core.gradient_types import FlowBand, GradientFlow, WeightChoice
+from resnet_viz.core.gradient_types import FlowBand, WeightChoice
 from resnet_viz.core.lesion_types import LesionKind, LesionStudy, RandomLesion
 from resnet_viz.core.types import F64, Fit, ImageInput, ModelCard, Normalization, Prediction
 
@@ -305,22 +305,3 @@ class LesionsMeasured:
     plain: bool
     result: LesionStudy | RandomLesion
     data: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WriteFlow:
-    """Write measured flows to a file; its ending says how: PNG, SVG, PDF, CSV.
-
-    Attributes:
-        path: of the file.
-        flows: one for each net.
-        plain: whether each net has no skip connections.
-        title: what the pictures are.
-        notes: further lines of provenance for the table, such as whose step ``update_ratio`` is.
-    """
-
-    path: str
-    flows: tuple[FlowBand | GradientFlow, ...]
-    plain: tuple[bool, ...]
-    title: str
-    notes: tuple[str, ...] = ()

@@ -160,12 +160,10 @@ def handle(request: object, token: CancelToken, progress: Callable[[float], None
         from resnet_viz.data.camera import grab_frame
 
         return _with_preview(grab_frame(request.index))
-    if isinstance(request, BrowseFolder):
-        return _browse(request, token)
-    if isinstance(request, BrowseFiles):
-        from resnet_viz.data.browse import browse_files
-
-        return Browsed(browse_files(request.paths), 0, named=True)
+    if isinstance(request, BrowseFolder | BrowseFiles):
+        browsed = _browse(request, token) if isinstance(request, BrowseFolder) else _row(request)
+        browsed.source.index_of("")  # makes the table of paths here: of many files it takes too long for the window
+        return browsed
     if isinstance(request, Write):
         return Written(request.write())
     if isinstance(request, Draw):
@@ -181,6 +179,12 @@ def _with_preview(image: ImageInput) -> ImageInput:
 
     known = {field.name: getattr(image, field.name) for field in fields(image)}
     return Photograph(**known, preview=shrink(image.pixels, PREVIEW_PX))
+
+
+def _row(request: BrowseFiles) -> Browsed:
+    from resnet_viz.data.browse import browse_files
+
+    return Browsed(browse_files(request.paths), 0, named=True)
 
 
 def _browse(request: BrowseFolder, token: CancelToken) -> Browsed:

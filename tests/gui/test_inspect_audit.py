@@ -269,6 +269,7 @@ def test_bars_of_logits_start_at_zero_and_go_both_ways() -> None:
     assert _bar(track, 3.0, -1.0, 3.0) == QRectF(35, 0, 75, 12)
     assert _bar(track, -1.0, -1.0, 3.0) == QRectF(10, 0, 25, 12)
     assert _bar(track, 9.0, 0.0, 1.0) == track  # what was before may lie outside
+    assert _bar(track, float("nan"), 0.0, 1.0).width() == 0
 
 
 def test_a_saved_file_names_all_that_its_numbers_hang_on(open_window: Open, qtbot: QtBot) -> None:

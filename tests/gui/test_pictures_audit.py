@@ -155,6 +155,23 @@ def test_an_old_failure_is_not_said_again(open_window: Open, qtbot: QtBot, tmp_p
     assert not failed or "missing" not in window.inspect.banner.text()
 
 
+def test_what_was_left_out_is_not_said_again_with_the_next_picture(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, picture: str
+) -> None:
+    window = open_window()
+    notes = tmp_path / "row" / "x.txt"
+    paths = [make(tmp_path / "row" / f"{index}.png") for index in range(2)]
+    notes.write_text("hello")
+    drop(window, *paths, notes)
+    qtbot.waitUntil(lambda: shown(window) == "0.png" and quiet(window), timeout=20_000)
+    assert "x.txt" in window.inspect.banner.text()
+    failed: list[str] = []
+    window.opener.failed.connect(failed.append)
+    window.opener.open_picture(picture)
+    qtbot.waitUntil(lambda: shown(window) == Path(picture).name and quiet(window), timeout=20_000)
+    assert failed == []
+
+
 def test_a_drawing_that_is_not_there_is_said_to_be_missing(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window()
     with qtbot.waitSignal(window.opener.failed, timeout=20_000) as failed:
@@ -420,6 +437,9 @@ def test_a_file_that_goes_and_comes_back_is_drawn_so(open_window: Open, qtbot: Q
     window.browser.pick(1)
     qtbot.waitUntil(lambda: "1.png" in window.inspect.banner.text(), timeout=20_000)
     assert strip._thumbs[1] is None and shown(window) == "0.png"
+    assert strip.current() == 0  # which is on show; the keys go on behind the one that cannot be read
+    window.browser.step(1)
+    qtbot.waitUntil(lambda: shown(window) == "2.png" and quiet(window), timeout=20_000)
     make(paths[1])
     window.browser.pick(1)
     qtbot.waitUntil(lambda: shown(window) == "1.png" and quiet(window), timeout=20_000)

@@ -189,3 +189,20 @@ def test_a_data_set_is_fetched_only_if_wanted(monkeypatch: pytest.MonkeyPatch) -
     assert asked == []
     fetch("CIFAR-10", True)
     assert asked == ["cifar10"]
+
+
+def test_the_epochs_of_a_run_ask_for_the_data_of_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from resnet_viz.cli import evaluate
+    from resnet_viz.training import runs
+
+    asked: list[tuple[str | None, bool]] = []
+
+    def stop(data: str | None, wanted: bool) -> None:
+        asked.append((data, wanted))
+        raise UserError("enough")
+
+    monkeypatch.setattr(evaluate, "fetch", stop)
+    monkeypatch.setattr(runs, "kept_epochs", lambda _run: [(1, tmp_path)])
+    run_of = str(ROOT / "trained" / "resnet20-cifar10")
+    assert cli(["evaluate", run_of, "--all-epochs", "--download"]) == 2
+    assert asked == [("cifar10", True)]

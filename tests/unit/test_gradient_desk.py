@@ -8,7 +8,6 @@ import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import torch
 from desk_parts import Parts, stopped, trained
 from safetensors.torch import load_file, save_file
 
+from resnet_viz.analysis.gradient_export import write_flows
 from resnet_viz.analysis.gradient_flow import gradient_flow
 from resnet_viz.analysis.regime import regime
 from resnet_viz.analysis.update_rules import UpdateRule
@@ -35,7 +35,6 @@ from resnet_viz.session.gradient_requests import (
     NetChoice,
     SweepDepths,
     TrainSteps,
-    WriteFlow,
 )
 from resnet_viz.session.loading import open_model
 from resnet_viz.session.requests import OpenModel
@@ -256,14 +255,11 @@ def test_the_newest_of_quick_requests_is_answered(desk: GradientDesk) -> None:
 def test_numbers_are_written(desk: GradientDesk, tmp_path: Path) -> None:
     answer = measured(desk, MeasureFlow(PAIR, NOISY, (0, 1)))
     path = tmp_path / "수.csv"
-    written: Any = desk.handle(
-        WriteFlow(str(path), answer.bands, (True, False), answer.batch, ("step: momentum, 0.1",))
-    )
-    assert "수.csv" in written.message
+    write_flows(path, answer.bands, answer.batch, plain=(True, False), notes=("step: momentum, 0.1",))
     text = path.read_text(encoding="utf-8")
     assert "# step: momentum, 0.1" in text
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     assert [row["net"] for row in rows] == ["plain-20"] * 11 + ["ResNet-20"] * 11
     assert float(rows[3]["weight_norm"]) == float(answer.bands[0].mean[3])
     with pytest.raises(UserError, match=r"\.png"):
-        desk.handle(WriteFlow(str(tmp_path / "x.gif"), answer.bands, (True, False), ""))
+        write_flows(tmp_path / "x.gif", answer.bands, "", plain=(True, False))

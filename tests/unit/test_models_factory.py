@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 from resnet_viz.core.errors import UserError
-from resnet_viz.models.factory import load_factory
+from resnet_viz.models.factory import check_anew, load_factory
 
 MODULE = """
 import sys
@@ -32,6 +32,18 @@ def wrong(): return "a net"
 def needs(width): return Net()
 def breaks(): raise RuntimeError("two\\nlines")
 def leaves(): sys.exit(3)
+def drawn(): return Net()
+def same(net=ready): return nn.Sequential(net)
+
+def shares(act=nn.SiLU()):
+    import torch
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 3), act)
+
+def seeded():
+    import torch
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 3), nn.SiLU())
 """
 
 
@@ -93,3 +105,15 @@ def test_whatever_is_wrong_is_one_sentence_and_a_next_step(module: str, spec: st
         load_factory(spec.format(module))
     text = str(caught.value)
     assert words in text and text.endswith(".") and ". " in text and "\n" not in text
+
+
+def test_a_net_for_each_worker(module: str) -> None:
+    check_anew(f"{module}:seeded", weights=True)
+    check_anew(f"{module}:drawn", weights=False)
+    with pytest.raises(UserError, match="draws other weights"):
+        check_anew(f"{module}:drawn", weights=True)
+    for same in ("same", "ready"):
+        with pytest.raises(UserError, match="gives the same net again"):
+            check_anew(f"{module}:{same}", weights=True)
+    with pytest.raises(UserError, match="one and the same SiLU"):
+        check_anew(f"{module}:shares", weights=True)

@@ -114,3 +114,12 @@ def test_names_are_shown_on_one_line_and_as_they_stand() -> None:
     assert tip("plain & simple") == "plain & simple" and "&lt;b&gt;" in tip("<b>x</b>")
     long = in_a_sentence(f"{'x' * 250}.png is damaged. Choose another.")
     assert long.startswith("xxx") and long.endswith(".png is damaged. Choose another.") and len(long) < 140
+
+
+def test_pictures_on_two_drives_make_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_paths: object) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    monkeypatch.setattr("os.path.commonpath", refuse)
+    paths = [tmp_path / "a" / "1.png", tmp_path / "b" / "2.png"]
+    assert browse_files([str(path) for path in paths]).folder == tmp_path / "a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from resnet_viz.core.errors import UserError
+from resnet_viz.core.gradient_types import FlowBand, GradientFlow
 from resnet_viz.core.types import ModelCard
 from resnet_viz.gui import theme
 from resnet_viz.gui.context import Context
@@ -23,14 +25,16 @@ from resnet_viz.session.gradient_requests import (
     MeasureFlow,
     NetChoice,
     StepsTrained,
-    WriteFlow,
 )
-from resnet_viz.session.pictures import Written
+from resnet_viz.session.pictures import Write, Written
 from resnet_viz.session.recordings import flow_at, nearest_record
 from resnet_viz.session.training_requests import DescribeNet, NetDescribed
 
 from .gradient_logic import Source, is_plain, live_source, run_sources
 from .gradient_panels import GradientPanels
+
+WRITE = "write-flows "
+"""What the kind of a request to write begins with; the path follows."""
 
 SETTLE_MS = 150
 STEPS = 50
@@ -92,7 +96,7 @@ class GradientPage(GradientPanels):
         side.python_requested.connect(self.copy_python)
         side.save_requested.connect(self.ask_save)
         self.book.listed.connect(self._on_listed)
-        for bridge in (self._context.lab, self._context.studies, self._context.desk):
+        for bridge in (self._context.lab, self._context.studies, self._context.desk, self._context.files):
             bridge.arrived.connect(self._on_arrived)
 
     # ---- asking ----
@@ -398,8 +402,7 @@ class GradientPage(GradientPanels):
             notes: tuple[str, ...] = ()
             if self.source is None and self.request is not None:
                 notes = (f"update_ratio: first step of {self.request.optimizer}, learning rate {self.request.lr:g}",)
-            self._context.studies.ask("write", WriteFlow(path, flows, plain, title, notes))
-            self._waiting.add("write")
+            self._write(Path(path), flows, plain, title, notes)
             return
         try:
             self.center.chart.save(Path(path))
@@ -407,6 +410,28 @@ class GradientPage(GradientPanels):
             self.banner.show_message(str(error), "error")
         else:
             self.banner.show_message(_tr("{0} is written.").format(path), "info")
+
+    def _write(
+        self,
+        target: Path,
+        flows: Sequence[FlowBand | GradientFlow],
+        plain: Sequence[bool],
+        title: str,
+        notes: Sequence[str],
+    ) -> None:
+        """Let the file worker write the numbers: a study would keep them waiting for minutes."""
+        said = _tr("{0} is written.").format(target.name)
+
+        def job() -> str:
+            from resnet_viz.analysis.gradient_export import write_flows
+
+            write_flows(target, flows, title, plain=plain, notes=notes)
+            return said
+
+        # of one kind only the newest is answered: every file is a kind of its own
+        kind = f"{WRITE}{target.absolute()}"
+        self._waiting.add(kind)
+        self._context.files.ask(kind, Write(job), due=True)
 
     def copy_python(self) -> None:
         """Copy a script that prints the numbers on show."""

@@ -316,6 +316,7 @@ class _Bars(QWidget):
 
 def _bar(track: QRectF, value: float, low: float, high: float) -> QRectF:
     """Return the part of a track that spans from ``low`` to ``high`` which lies between zero and a value."""
+    value = 0.0 if math.isnan(value) else value  # which is no share of anything
     ends = sorted(max(low, min(high, end)) for end in (0.0, value))
     left, right = (track.x() + (end - low) / (high - low) * track.width() for end in ends)
     return QRectF(left, track.y(), right - left, track.height())

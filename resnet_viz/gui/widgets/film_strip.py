@@ -136,11 +136,16 @@ class FilmStrip(QAbstractScrollArea):
         self._bar().setValue(0)
         self._relayout()
 
-    def set_current(self, index: int) -> None:
-        """Mark a picture as the one on show and bring it into view; emits nothing. -1 marks none."""
+    def set_current(self, index: int, then: int | None = None) -> None:
+        """Mark a picture as the one on show and bring it into view; emits nothing.
+
+        Args:
+            index: the picture, -1 for none.
+            then: from where keys go on, None for there.
+        """
         self._current = index
-        if index >= 0:
-            self._last = index
+        if then is not None or index >= 0:
+            self._last = index if then is None else then
         self._reveal()
         known = self._source is not None and 0 <= index < len(self._source)
         self.setAccessibleDescription(self._words(index) if known else "")
