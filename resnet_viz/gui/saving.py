@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, QObject, pyqtSignal
-from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from resnet_viz.core.errors import OutputError
 from resnet_viz.core.paths import atomic_path
 from resnet_viz.jobs.latest import Outcome
-from resnet_viz.session.pictures import Draw, Write, Written
+from resnet_viz.session.pictures import Draw
 
 from .context import Context
 from .views.inspect import InspectView
 from .widgets.images_qt import from_rgb
-
-WRITE = "write "
-"""What the kind of a request to write begins with; the path follows."""
+from .writing import FileWriter, with_ending
 
 COPY = "copy the grid"
 """The kind of a request to draw the grid for the clipboard."""
@@ -47,6 +44,9 @@ class Saver(QObject):
         self._context = context
         self._view = view
         self._window = parent
+        self._writer = FileWriter(context.files, self)
+        self._writer.said.connect(self.said)
+        self._writer.failed.connect(self.failed)
         context.files.arrived.connect(self._on_arrived)
 
     def save_grid(self) -> None:
@@ -65,23 +65,10 @@ class Saver(QObject):
         start = str(self._context.settings.value("save_folder", "", type=str))
         suggestion = str(Path(start) / f"{self._view.layer.replace('.', '-')}.png")
         path, chosen = QFileDialog.getSaveFileName(self._window, _tr("Save"), suggestion, filters)
-        path = self._with_ending(path, chosen, SUFFIXES)
+        path = with_ending(path, chosen, SUFFIXES, self._window)
         if path:
             self._context.settings.setValue("save_folder", str(Path(path).parent))
             self.write_grid(path)
-
-    def _with_ending(self, path: str, chosen: str, known: tuple[str, ...]) -> str:
-        """Return a path with an ending that can be written, the chosen filter's unless it has one; empty for none."""
-        if not path or Path(path).suffix.lower() in known:
-            return path
-        # ".0" of "layer1.0" is no ending
-        path += chosen[chosen.rindex("*") + 1 : -1] if "*" in chosen else known[0]
-        name = Path(path).name
-        if Path(path).exists():  # the dialog has asked about a name without the ending
-            text = _tr("{0} exists already. Replace it?").format(name)
-            answer = QMessageBox.question(self._window, _tr("Save"), text)
-            return path if answer == QMessageBox.StandardButton.Yes else ""
-        return path
 
     def write_grid(self, path: str) -> None:
         """Save to ``path``; its ending says what."""
@@ -99,7 +86,7 @@ class Saver(QObject):
 
             write_activation(target, activation, stats, options, provenance, pinned=pinned)
 
-        self._write(path, write)
+        self._writer.write(target, write)
 
     def save_map(self) -> None:
         """Ask for a file name and save the network map as SVG or PNG."""
@@ -109,7 +96,7 @@ class Saver(QObject):
         filters = f"{_tr('Drawing')} (*.svg);;{_tr('Picture')} (*.png)"
         title = _tr("Save the network map")
         path, chosen = QFileDialog.getSaveFileName(self._window, title, "network.svg", filters)
-        path = self._with_ending(path, chosen, (".svg", ".png"))
+        path = with_ending(path, chosen, (".svg", ".png"), self._window)
         if path:
             self.write_map(path)
 
@@ -148,26 +135,13 @@ class Saver(QObject):
         clipboard.setText(python_script(self._view.card, look))
         self.said.emit(_tr("A Python script that reproduces these numbers is in the clipboard."))
 
-    def _write(self, path: str, write: Callable[[], object]) -> None:
-        name = Path(path).name
-        said = _tr("{0} is written.").format(name)
-
-        def job() -> str:
-            write()
-            return said
-
-        # of one kind only the newest is answered: every file is a kind of its own
-        self._context.files.ask(f"{WRITE}{Path(path).absolute()}", Write(job), due=True)
-
     def _on_arrived(self, outcome: Outcome) -> None:
-        if outcome.progress is not None or not (outcome.kind == COPY or outcome.kind.startswith(WRITE)):
+        if outcome.progress is not None or outcome.kind != COPY:
             return
         if outcome.error is not None:
             self.failed.emit(str(outcome.error))
-        elif outcome.kind == COPY:
+        else:
             self._into_clipboard(outcome.value)
-        elif isinstance(outcome.value, Written):
-            self.said.emit(outcome.value.message)
 
     def _into_clipboard(self, drawn: object) -> None:
         import numpy as np

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +10,13 @@ from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QFileDialog, QWidget
 
 from resnet_viz.core.errors import UserError
-from resnet_viz.core.gradient_types import FlowBand, GradientFlow
 from resnet_viz.core.types import ModelCard
 from resnet_viz.gui import theme
 from resnet_viz.gui.context import Context
 from resnet_viz.gui.run_book import RunBook
 from resnet_viz.gui.widgets.curve_plan import family_styles
 from resnet_viz.gui.widgets.flow_plan import Shown
+from resnet_viz.gui.writing import FileWriter, with_ending
 from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session.gradient_requests import (
     DepthsSwept,
@@ -26,18 +25,15 @@ from resnet_viz.session.gradient_requests import (
     NetChoice,
     StepsTrained,
 )
-from resnet_viz.session.pictures import Write, Written
 from resnet_viz.session.recordings import flow_at, nearest_record
 from resnet_viz.session.training_requests import DescribeNet, NetDescribed
 
 from .gradient_logic import Source, is_plain, live_source, run_sources
 from .gradient_panels import GradientPanels
 
-WRITE = "write-flows "
-"""What the kind of a request to write begins with; the path follows."""
-
 SETTLE_MS = 150
 STEPS = 50
+ENDINGS = (".png", ".svg", ".pdf", ".csv")
 
 
 def _tr(text: str) -> str:
@@ -69,6 +65,9 @@ class GradientPage(GradientPanels):
         self.record = 0
         self._cards: dict[str, ModelCard] = {}
         self._waiting: set[str] = set()
+        self._writer = FileWriter(context.files, self)
+        self._writer.said.connect(lambda text: self.banner.show_message(text, "info"))
+        self._writer.failed.connect(lambda text: self.banner.show_message(text, "error"))
         self._begun = False
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -96,7 +95,7 @@ class GradientPage(GradientPanels):
         side.python_requested.connect(self.copy_python)
         side.save_requested.connect(self.ask_save)
         self.book.listed.connect(self._on_listed)
-        for bridge in (self._context.lab, self._context.studies, self._context.desk, self._context.files):
+        for bridge in (self._context.lab, self._context.studies, self._context.desk):
             bridge.arrived.connect(self._on_arrived)
 
     # ---- asking ----
@@ -215,8 +214,6 @@ class GradientPage(GradientPanels):
             self._show()
         elif isinstance(value, StepsTrained):
             self._take_steps(value, outcome.progress is None)
-        elif isinstance(value, Written):
-            self.banner.show_message(value.message, "info")
         elif isinstance(value, NetDescribed):
             self._take_card(outcome.kind, value.card)
 
@@ -384,9 +381,8 @@ class GradientPage(GradientPanels):
         start = str(Path(str(self._context.settings.value("save_folder", "", type=str))) / "gradients.png")
         filters = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf);;" + _tr("Numbers (*.csv)")
         path, chosen = QFileDialog.getSaveFileName(self, _tr("Save chart or numbers"), start, filters)
+        path = with_ending(path, chosen, ENDINGS, self)
         if path:
-            if not Path(path).suffix:
-                path += chosen[chosen.rindex("*") + 1 : -1]
             self._context.settings.setValue("save_folder", str(Path(path).parent))
             self.save(path)
 
@@ -402,7 +398,15 @@ class GradientPage(GradientPanels):
             notes: tuple[str, ...] = ()
             if self.source is None and self.request is not None:
                 notes = (f"update_ratio: first step of {self.request.optimizer}, learning rate {self.request.lr:g}",)
-            self._write(Path(path), flows, plain, title, notes)
+            target = Path(path)
+
+            def write() -> None:
+                from resnet_viz.analysis.gradient_export import write_flows
+
+                write_flows(target, flows, title, plain=plain, notes=notes)
+
+            # the file worker: a study would keep it waiting for minutes
+            self._writer.write(target, write)
             return
         try:
             self.center.chart.save(Path(path))
@@ -410,28 +414,6 @@ class GradientPage(GradientPanels):
             self.banner.show_message(str(error), "error")
         else:
             self.banner.show_message(_tr("{0} is written.").format(path), "info")
-
-    def _write(
-        self,
-        target: Path,
-        flows: Sequence[FlowBand | GradientFlow],
-        plain: Sequence[bool],
-        title: str,
-        notes: Sequence[str],
-    ) -> None:
-        """Let the file worker write the numbers: a study would keep them waiting for minutes."""
-        said = _tr("{0} is written.").format(target.name)
-
-        def job() -> str:
-            from resnet_viz.analysis.gradient_export import write_flows
-
-            write_flows(target, flows, title, plain=plain, notes=notes)
-            return said
-
-        # of one kind only the newest is answered: every file is a kind of its own
-        kind = f"{WRITE}{target.absolute()}"
-        self._waiting.add(kind)
-        self._context.files.ask(kind, Write(job), due=True)
 
     def copy_python(self) -> None:
         """Copy a script that prints the numbers on show."""
