@@ -13,7 +13,6 @@ from typing import Protocol
 from PyQt6.QtCore import QCoreApplication, QEvent, QRect, QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
-    QFocusEvent,
     QHelpEvent,
     QImage,
     QKeyEvent,
@@ -26,10 +25,8 @@ from PyQt6.QtGui import (
     QWheelEvent,
 )
 from PyQt6.QtWidgets import (
-    QAbstractScrollArea,
     QHBoxLayout,
     QLabel,
-    QScrollBar,
     QSizePolicy,
     QToolButton,
     QToolTip,
@@ -43,6 +40,7 @@ from resnet_viz.gui.plain import one_line, tip
 
 from .elided_label import ElidedLabel
 from .images_qt import from_rgb
+from .painted_scroll import PaintedScroll
 
 THUMB_PX = 64
 DECODED_PX = 2 * THUMB_PX
@@ -68,7 +66,7 @@ class Source(Protocol):
         """Return its true class, if that is known."""
 
 
-class FilmStrip(QAbstractScrollArea):
+class FilmStrip(PaintedScroll):
     """Thumbnails side by side, and before them what they are, how many, and a button that puts the strip away.
 
     Signals:
@@ -85,7 +83,7 @@ class FilmStrip(QAbstractScrollArea):
     thumbnail_unwanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, Qt.Orientation.Horizontal)
         self._source: Source | None = None
         self._current = 0
         self._last = 0  # from where keys go on
@@ -95,7 +93,7 @@ class FilmStrip(QAbstractScrollArea):
         self._asker.setSingleShot(True)
         self._asker.setInterval(0)
         self._asker.timeout.connect(self._ask_one)
-        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setFrameShape(PaintedScroll.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -334,14 +332,6 @@ class FilmStrip(QAbstractScrollArea):
         else:
             event.ignore()
 
-    def focusInEvent(self, event: QFocusEvent | None) -> None:
-        super().focusInEvent(event)
-        self._view().update()
-
-    def focusOutEvent(self, event: QFocusEvent | None) -> None:
-        super().focusOutEvent(event)
-        self._view().update()
-
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         if event is not None:
             delta = event.angleDelta().y() or event.angleDelta().x()
@@ -361,13 +351,3 @@ class FilmStrip(QAbstractScrollArea):
         if event is not None and event.type() == QEvent.Type.FontChange:
             self._relayout()  # larger letters make wider places
             self._reveal()
-
-    def _view(self) -> QWidget:
-        viewport = self.viewport()
-        assert viewport is not None
-        return viewport
-
-    def _bar(self) -> QScrollBar:
-        bar = self.horizontalScrollBar()
-        assert bar is not None
-        return bar

@@ -6,7 +6,6 @@ import numpy as np
 from PyQt6.QtCore import QCoreApplication, QEvent, QPoint, QRect, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
-    QFocusEvent,
     QFontMetrics,
     QHelpEvent,
     QKeyEvent,
@@ -17,13 +16,14 @@ from PyQt6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PyQt6.QtWidgets import QAbstractScrollArea, QScrollBar, QSizePolicy, QToolTip, QWidget
+from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from resnet_viz.core.types import I64
 from resnet_viz.gui import theme
 
 from .answered import Answered
 from .images_qt import from_rgb
+from .painted_scroll import PaintedScroll
 
 __all__ = ["Answered", "GalleryView"]
 
@@ -35,7 +35,7 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("PictureGallery", text)
 
 
-class GalleryView(QAbstractScrollArea):
+class GalleryView(PaintedScroll):
     """The grid.
 
     Signals:
@@ -51,7 +51,7 @@ class GalleryView(QAbstractScrollArea):
         self._side = SIDE_PX
         self._current = 0  # place in the grid, not the picture's index
         self.note = ""
-        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setFrameShape(PaintedScroll.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -259,21 +259,3 @@ class GalleryView(QAbstractScrollArea):
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
         self._relayout()
-
-    def focusInEvent(self, event: QFocusEvent | None) -> None:
-        super().focusInEvent(event)
-        self._view().update()
-
-    def focusOutEvent(self, event: QFocusEvent | None) -> None:
-        super().focusOutEvent(event)
-        self._view().update()
-
-    def _view(self) -> QWidget:
-        viewport = self.viewport()
-        assert viewport is not None
-        return viewport
-
-    def _bar(self) -> QScrollBar:
-        bar = self.verticalScrollBar()
-        assert bar is not None
-        return bar

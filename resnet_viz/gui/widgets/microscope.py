@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 from PyQt6.QtCore import QCoreApplication, QEvent, QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
-from PyQt6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QScrollBar, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from resnet_viz.core.types import F32, BlockParts
 from resnet_viz.gui import theme
 
 from .color_bar import ColorBar, number
 from .images_qt import from_values
+from .painted_scroll import PaintedScroll
 
 COLORMAP = "signed"
 FRAME_PX = 2
@@ -121,7 +122,7 @@ class Microscope(QWidget):
         self.rows.set_channel(channel)
 
 
-class _Rows(QAbstractScrollArea):
+class _Rows(PaintedScroll):
     """Draws only the rows that are visible; every row is one channel as an equation of pictures."""
 
     def __init__(self) -> None:
@@ -131,7 +132,7 @@ class _Rows(QAbstractScrollArea):
         self._most = 1.0
         self._channel = 0
         self._activation, self._carried = "ReLU", "x"
-        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setFrameShape(PaintedScroll.Shape.NoFrame)
         self.setAccessibleName(_tr("x, F(x), x + F(x) and the result, channel by channel"))
         self._view().setBackgroundRole(QPalette.ColorRole.Window)
         self.setMinimumSize(200, 120)
@@ -244,13 +245,3 @@ class _Rows(QAbstractScrollArea):
         painter.setPen(QColor(colours.muted))
         ratio = f"‖F‖/‖{self._carried}‖ = {number(float(self._ratios[channel]))}"
         painter.drawText(QRect(0, middle, self._label_w(), line), left, ratio)
-
-    def _view(self) -> QWidget:
-        viewport = self.viewport()
-        assert viewport is not None
-        return viewport
-
-    def _bar(self) -> QScrollBar:
-        bar = self.verticalScrollBar()
-        assert bar is not None
-        return bar
