@@ -10,7 +10,7 @@ import pytest
 import torch
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QWheelEvent
-from PyQt6.QtWidgets import QApplication, QLabel, QMainWindow, QSizePolicy
+from PyQt6.QtWidgets import QApplication, QLabel, QMainWindow, QSizePolicy, QToolButton
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.analysis.montage import GridOptions
@@ -489,6 +489,30 @@ def test_a_bar_shortens_names_before_it_hides_a_button(qtbot: QtBot) -> None:
     assert last.width() == last.sizeHint().width()
     theme.set_font(QApplication.instance(), 21)
     qtbot.waitUntil(lambda: name.width() > 100 and last.isVisible(), timeout=5000)
+
+
+def test_an_arrow_that_qt_leaves_half_hidden_is_hidden(qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    bar = Bar("bar")
+    bar.addWidget(MenuButton("ResNet-110", "Choose a net"))
+    window.addToolBar(bar)
+    window.show()
+    qtbot.waitExposed(window)
+    arrow = bar.findChild(QToolButton, "qt_toolbar_ext_button")
+    assert arrow is not None and not arrow.isVisible()
+
+    def interrupted() -> None:
+        arrow.show()  # the window lays itself out while an arrow is being shown, and hides it too early
+        arrow.setAttribute(Qt.WidgetAttribute.WA_WState_Hidden)
+        assert arrow.isVisible() and arrow.isHidden()
+
+    interrupted()
+    bar.updateGeometry()
+    qtbot.waitUntil(lambda: not arrow.isVisible(), timeout=5000)
+    interrupted()
+    window.resize(window.width() + 40, window.height())
+    qtbot.waitUntil(lambda: not arrow.isVisible(), timeout=5000)
 
 
 def test_a_column_is_never_narrower_than_what_is_in_it(qtbot: QtBot) -> None:

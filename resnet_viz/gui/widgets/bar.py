@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QEvent, QSize
-from PyQt6.QtWidgets import QToolBar, QWidget
+from PyQt6.QtCore import QEvent, QSize, Qt
+from PyQt6.QtWidgets import QToolBar, QToolButton, QWidget
 
 
 class Bar(QToolBar):
@@ -35,4 +35,17 @@ class Bar(QToolBar):
         done = super().event(event)
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
+        if event is not None and event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self._hide_the_arrow()
         return done
+
+    def _hide_the_arrow(self) -> None:
+        """Hide Qt's arrow where Qt has left it half hidden.
+
+        When the text grows, Qt shows the arrow as long as the window is too narrow; showing it makes the window lay
+        itself out and grow, which hides the arrow again before it is shown. It then counts as hidden, and is on screen.
+        """
+        arrow = self.findChild(QToolButton, "qt_toolbar_ext_button")
+        if arrow is not None and arrow.isHidden() and arrow.isVisible():
+            arrow.setAttribute(Qt.WidgetAttribute.WA_WState_Hidden, False)  # show() would start the same again
+            arrow.hide()
