@@ -11,6 +11,7 @@ from PyQt6.QtCore import QCoreApplication, QMimeData, QObject, QTimer, QUrl, pyq
 from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QApplication
 
+from resnet_viz.core.token import CancelToken
 from resnet_viz.core.types import U8, ImageInput, ModelCard
 from resnet_viz.jobs.latest import Outcome
 from resnet_viz.session import store
@@ -20,6 +21,7 @@ from resnet_viz.session.pictures import (
     BrowseFolder,
     DecodePicture,
     DecodePixels,
+    DrawPicture,
     GrabCamera,
     LoadItem,
     LoadPicture,
@@ -109,12 +111,10 @@ class Opener(QObject):
         self._begin("model", _tr("Opening {0}…").format(Path(request.ref).name or request.ref))
 
     def open_picture(self, path: str) -> None:
-        """Open a picture file; SVG is drawn by Qt, everything else decoded by the file worker."""
+        """Open a picture file; SVG is drawn by Qt, everything else decoded."""
         self._failed.pop("picture", None)
-        if path.lower().endswith(".svg") and os.path.isfile(path):
-            self._open_svg(path)
-            return
-        self._context.files.ask("picture", LoadPicture(path))
+        drawn = path.lower().endswith(".svg") and os.path.isfile(path)
+        self._context.files.ask("picture", DrawPicture(path, _draw_svg) if drawn else LoadPicture(path))
         self._begin("picture", _tr("Opening {0}…").format(Path(path).name))
 
     def open_item(self, source: BrowsedSet, index: int) -> None:
@@ -213,6 +213,10 @@ class Opener(QObject):
             text = _tr("Not opened: {0}{1}. One net and one folder are shown at a time; drop the others by themselves.")
             self._fail("rest", text.format(Path(left[0]).name, more))
 
+    def takes(self, mime: QMimeData | None) -> bool:
+        """Whether something that hangs over the window can be dropped; why an address is not opened is said then."""
+        return mime is not None and (mime.hasUrls() or mime.hasImage() or bool(_named(mime)))
+
     def open_mime(self, mime: QMimeData | None) -> bool:
         """Open what lies in the clipboard or was dropped; False if there is nothing to open."""
         if mime is None:
@@ -223,11 +227,9 @@ class Opener(QObject):
             return True
         if self._open_pixels(mime):
             return True
-        lines = [_local(line) for line in mime.text().splitlines() if line.strip()]
-        if lines and all(os.path.exists(line) for line in lines):  # False for a text that can be no path at all
-            self.open_any(lines)
-            return True
-        return False
+        if named := _named(mime):
+            self.open_any(named)
+        return bool(named)
 
     def _open_pixels(self, mime: QMimeData) -> bool:
         """Open a picture that was copied; whoever copied it has it as a file mostly, which the worker decodes."""
@@ -270,17 +272,6 @@ class Opener(QObject):
             )
         else:
             self.failed.emit(_tr("There is no picture in the clipboard. Copy one, then paste again."))
-
-    def _open_svg(self, path: str) -> None:
-        from .widgets.svg import render_svg
-
-        image = render_svg(path)
-        if image is None:
-            self._context.files.cancel("picture")  # the newest wins, also where it cannot be shown
-            self._end("picture")
-            self._fail("picture", _tr("{0} cannot be drawn. Choose another picture.").format(Path(path).name))
-        else:
-            self.show_picture(image)
 
     def _on_net(self, outcome: Outcome) -> None:
         if outcome.kind != "model" or outcome.progress is not None:
@@ -329,6 +320,18 @@ class Opener(QObject):
             self._failed.clear()
         if texts:
             self.failed.emit(" ".join(texts))
+
+
+def _draw_svg(path: str, token: CancelToken) -> ImageInput:
+    from .widgets.svg import draw_svg
+
+    return draw_svg(path, token)
+
+
+def _named(mime: QMimeData) -> list[str]:
+    """Return the paths that a text consists of, one to a line; none where it says anything else."""
+    lines = [_local(line) for line in mime.text().splitlines() if line.strip()]
+    return lines if all(os.path.exists(line) for line in lines) else []  # False for a text that can be no path at all
 
 
 def _local(text: str) -> str:

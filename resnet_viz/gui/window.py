@@ -443,10 +443,7 @@ class MainWindow(QMainWindow):
     # ---- drop, state, end ----
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        if event is None or not self._filled:
-            return
-        mime = event.mimeData()
-        if mime is not None and (mime.hasUrls() or mime.hasImage()):
+        if event is not None and self._filled and self.opener.takes(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:

@@ -41,6 +41,14 @@ class LoadPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawPicture:
+    """Have a picture file drawn that no decoder reads; ``draw`` gets the path and the token and returns it."""
+
+    path: str
+    draw: Callable[[str, CancelToken], ImageInput]
+
+
+@dataclass(frozen=True, slots=True)
 class DecodePicture:
     """Decode a picture's bytes, for example from the clipboard."""
 
@@ -126,7 +134,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Draw a picture; ``draw`` gets nothing and returns uint8 (H, W, 3)."""
+    """Draw what is saved or copied; ``draw`` gets nothing and returns uint8 (H, W, 3)."""
 
     draw: Callable[[], U8]
 
@@ -144,6 +152,8 @@ def handle(request: object, token: CancelToken, progress: Callable[[float], None
         from resnet_viz.data.images import load_image
 
         return _with_preview(load_image(Path(request.path)))
+    if isinstance(request, DrawPicture):
+        return _with_preview(request.draw(request.path, token))
     if isinstance(request, DecodePicture):
         from resnet_viz.data.images import from_bytes
 

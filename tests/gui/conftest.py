@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.gui import app as gui_app
@@ -15,6 +17,25 @@ from resnet_viz.gui import errors
 from resnet_viz.gui.app import Start
 from resnet_viz.gui.window import MainWindow
 from resnet_viz.session.requests import OpenModel
+
+PATIENCE_MS = 60_000
+"""A wait that is met ends at once: a long one costs only where something is wrong, and busy machines need it."""
+
+
+class PatientBot(QtBot):
+    """Waits a minute at least, whatever a test says or leaves out."""
+
+    def waitUntil(self, callback: Callable[[], bool | None], *, timeout: int = PATIENCE_MS) -> None:
+        super().waitUntil(callback, timeout=max(timeout, PATIENCE_MS))
+
+    def waitSignal(self, signal: Any, *, timeout: int = PATIENCE_MS, **how: Any) -> Any:
+        return super().waitSignal(signal, timeout=max(timeout, PATIENCE_MS), **how)
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """The plugin's bot with more patience."""
+    return PatientBot(request)
 
 
 @pytest.fixture

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDropEvent, QImage
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PyQt6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
@@ -529,8 +531,62 @@ def test_an_svg_is_drawn_and_shown(open_window: Open, qtbot: QtBot, tmp_path: Pa
     assert window.inspect.image.pixels[200, 500].tolist() == [255, 0, 0]
     qtbot.waitUntil(window.inspect.settled, timeout=20_000)
     path.write_text("<svg")
-    with qtbot.waitSignal(window.opener.failed):
+    with qtbot.waitSignal(window.opener.failed) as failed:
         drop(window, str(path))
+    assert "drawing.svg cannot be drawn" in failed.args[0]
+    assert window.inspect.image.pixels[200, 500].tolist() == [255, 0, 0]  # what was on show stays
+    path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="90000" height="2"></svg>')
+    with qtbot.waitSignal(window.opener.failed) as failed:
+        drop(window, str(path))
+    assert "drawing.svg cannot be drawn" in failed.args[0]
+
+
+def test_an_svg_that_takes_long_holds_up_nothing(
+    open_window: Open, qtbot: QtBot, tmp_path: Path, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    class Kept(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **how: Any) -> None:
+            super().__init__(*words, **how)
+            children.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Kept)
+    rng = np.random.default_rng(0)
+    shape = '<path d="M{} {} C {} 10 500 {} 300 300 Z" fill="red" opacity="0.5"/>'
+    shapes = "".join(shape.format(*rng.integers(0, 900, 4)) for _ in range(100_000))
+    path = tmp_path / "long.svg"
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="900">{shapes}</svg>')
+    window = open_window()
+    said: list[str] = []
+    window.opener.busy.connect(said.append)
+    drop(window, str(path))
+    assert said == ["Opening long.svg…"]
+    qtbot.waitUntil(lambda: bool(children))
+    with qtbot.waitSignal(window.opener.picture_opened):
+        drop(window, picture)
+    assert len(children) == 1 and children[0].returncode not in (0, None)  # ended before it had drawn anything
+    assert window.inspect.image is not None and window.inspect.image.path == picture
+    path.write_text(path.read_text() * 2)
+    with qtbot.waitSignal(window.opener.failed) as failed:
+        drop(window, str(path))
+    assert "10 MB" in failed.args[0]
+
+
+def test_a_path_dragged_as_text_can_be_dropped_and_other_text_cannot(
+    open_window: Open, qtbot: QtBot, picture: str
+) -> None:
+    window = open_window()
+    mime = QMimeData()
+    for text, taken in (("a word", False), (f"{picture}\nand more", False), (picture, True)):
+        mime.setText(text)
+        buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        event = QDragEnterEvent(QPoint(50, 50), Qt.DropAction.CopyAction, mime, buttons, keys)
+        event.ignore()
+        window.dragEnterEvent(event)
+        assert event.isAccepted() == taken
+    with qtbot.waitSignal(window.opener.picture_opened):
+        assert window.opener.drop(mime)
 
 
 def test_the_window_remembers_its_layout_and_colours(open_window: Open) -> None:
