@@ -21,7 +21,7 @@ if sys.platform == "win32":
     import torch  # noqa: F401 - its DLLs fail to load once PyQt6 is in the process
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 """A wait that is met ends at once: a long one costs only where something is wrong, and busy machines need it."""
 
 
@@ -73,3 +73,11 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the development data set lies beside the checkout and is absent here")
     return SHARED_DATA
+
+
+@pytest.fixture
+def cifar10(shared_data: Path) -> Path:
+    """Return the folder of CIFAR-10 beside the checkout, or skip."""
+    if not (shared_data / "cifar10").is_dir():
+        pytest.skip("CIFAR-10 lies beside the checkout and is absent here")
+    return shared_data / "cifar10"

@@ -15,7 +15,8 @@ if [ "${1:-}" != inside ]; then
     XDG_CACHE_HOME=$(mktemp -d) # the window manager keeps a cache; nothing stays behind
     export XDG_CACHE_HOME
     trap 'rm -rf "$XDG_CACHE_HOME"' EXIT
-    env -u WAYLAND_DISPLAY xvfb-run -a -s "-screen 0 1600x1000x24" tools/on_a_screen.sh inside </dev/null
+    # -r: no key repeats itself where a busy machine lets it go late
+    env -u WAYLAND_DISPLAY xvfb-run -a -s "-screen 0 1600x1000x24 -r" tools/on_a_screen.sh inside </dev/null
     exit
 fi
 
@@ -25,7 +26,7 @@ trap 'kill "$manager" 2>/dev/null || true' EXIT
 tries=0
 until xdotool get_num_desktops >/dev/null 2>&1; do # it is ready when it answers
     tries=$((tries + 1))
-    if [ "$tries" -gt 100 ]; then
+    if [ "$tries" -gt 600 ] || ! kill -0 "$manager" 2>/dev/null; then
         echo "The window manager did not start."
         exit 1
     fi

@@ -105,4 +105,6 @@ class RunBook(QObject):
             self._told = {run.path: run for run in outcome.value.runs}
             self.histories = {path: self._as_it_is(run) for path, run in self._told.items()}
             self._followers = {}
+            for run in {*self._waiting, *([self._own] if self._own else [])} - self._told.keys():
+                self.refresh(run)  # it was queued while the list was read
             self.listed.emit()

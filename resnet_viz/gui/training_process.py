@@ -19,6 +19,8 @@ from resnet_viz.session.child_process import child_command, child_environment
 
 LOG_LINES = 400
 CRASH_LINES = 6
+SAVING_MS = 120_000
+"""How long the end of the program waits for a run to save itself; then its process is killed."""
 
 
 def _tr(text: str) -> str:
@@ -222,4 +224,4 @@ class RunQueue(QObject):
         else:
             process.ended.disconnect()
             process.send("stop")
-            process.wait(30_000)
+            process.wait(SAVING_MS)

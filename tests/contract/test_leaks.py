@@ -15,7 +15,7 @@ import conftest
 import pytest
 from PyQt6.QtWidgets import QWidget
 
-conftest.PATIENCE_S = 0.1
+conftest.PATIENCE_S = 2
 kept = []
 
 

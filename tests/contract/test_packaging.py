@@ -85,7 +85,7 @@ def build(folder: Path, what: str) -> Path:
     """Build in ``folder`` with the project's own backend and return the file."""
     code = f"import sys; from setuptools import build_meta as b; print(b.build_{what}('out'))"
     (folder / "out").mkdir(exist_ok=True)
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=180)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     (built,) = (folder / "out").glob("*.whl" if what == "wheel" else "*.tar.gz")
     return built
@@ -163,7 +163,7 @@ def test_the_installed_package_finds_what_it_carries(wheel: Path, tmp_path: Path
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert '"resnet20-cifar10"' in done.stdout

@@ -302,7 +302,7 @@ def test_the_script_prints_the_numbers_on_show(page: GradientPage, tmp_path: Pat
     assert clipboard is not None
     script = tmp_path / "script.py"
     script.write_text(clipboard.text(), encoding="utf-8")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     numbers = [float(word) for word in done.stdout.replace(",", " ").split() if _is_number(word)]
     for net in page.nets():

@@ -83,8 +83,8 @@ def test_the_wheel_over_a_choice_scrolls_the_column_and_chooses_nothing(qtbot: Q
     layout.addWidget(end)
     area.setWidget(column)
     area.resize(300, 200)
-    area.show()
-    qtbot.waitExposed(area)
+    with qtbot.waitExposed(area):
+        area.show()
     area.setFocus()
     calm(area)
     bar = area.verticalScrollBar()
@@ -138,7 +138,8 @@ def test_scrolling_the_right_column_keeps_crop_and_mean(open_window: Open, qtbot
 def test_a_real_wheel_over_a_choice_scrolls_the_column(open_window: Open, qtbot: QtBot) -> None:
     """Only events from outside go from child to parent in Qt, and may take the focus along."""
     window = open_window(size=(1280, 700))
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        pass
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow, timeout=10_000)
     inspect = window.inspect
@@ -156,7 +157,7 @@ def test_a_real_wheel_over_a_choice_scrolls_the_column(open_window: Open, qtbot:
         bar.setValue(0)
         QApplication.processEvents()
         spot = combo.mapToGlobal(combo.rect().center())
-        subprocess.run(["xdotool", "mousemove", str(spot.x()), str(spot.y()), "click", "5"], check=True, timeout=20)
+        subprocess.run(["xdotool", "mousemove", str(spot.x()), str(spot.y()), "click", "5"], check=True, timeout=120)
         qtbot.waitUntil(lambda: bar.value() > 0, timeout=10_000)
         assert combo.currentIndex() == 0 and not combo.hasFocus()
 

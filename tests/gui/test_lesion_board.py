@@ -72,8 +72,8 @@ def open_board(qtbot: QtBot, app: QApplication, tmp_path: Path) -> Iterator[Open
         boards.append(board)
         board.resize(1280, 800)
         board.set_model(choice(net))
-        board.show()
-        qtbot.waitExposed(board)
+        with qtbot.waitExposed(board):
+            board.show()
         if wait:
             qtbot.waitUntil(lambda: settled(board), timeout=PATIENCE_MS)
         return board
@@ -532,7 +532,7 @@ def run(script: str) -> str:
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )

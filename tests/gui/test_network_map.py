@@ -65,8 +65,8 @@ def make_map(qtbot: QtBot, app: QApplication) -> MakeMap:
         widget = NetworkMap()
         qtbot.addWidget(widget)
         widget.resize(width, height)
-        widget.show()
-        qtbot.waitExposed(widget)
+        with qtbot.waitExposed(widget):
+            widget.show()
         widget.set_card(card_of(net) if net else None)
         return widget
 

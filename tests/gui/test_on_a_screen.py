@@ -22,13 +22,14 @@ pytestmark = [
 
 
 def xdotool(*words: str) -> None:
-    subprocess.run(["xdotool", *words], check=True, timeout=20)
+    subprocess.run(["xdotool", *words], check=True, timeout=120)
 
 
 @pytest.fixture
 def window(open_window: Callable[..., MainWindow], qtbot: QtBot) -> MainWindow:
     shown = open_window(size=(1280, 800))
-    qtbot.waitExposed(shown)
+    with qtbot.waitExposed(shown):
+        pass
     shown.activateWindow()
     shown.raise_()
     qtbot.waitUntil(shown.isActiveWindow, timeout=10_000)

@@ -336,8 +336,8 @@ def strip(qtbot: QtBot) -> FilmStrip:
     qtbot.addWidget(widget)
     widget.resize(700, 130)
     widget.set_source(Row(100), "holiday")
-    widget.show()
-    qtbot.waitExposed(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
     return widget
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
@@ -181,7 +182,13 @@ def test_closing_twice_gives_up_what_is_being_written(
     for name in ("a.npz", "b.npz"):
         window.saver.write_grid(str(tmp_path / name))
     assert not window.close()
-    threading.Timer(0.5, gate.set).start()
+
+    def open_when_told() -> None:
+        while not window.context.files._runner._closed:
+            time.sleep(0.01)
+        gate.set()
+
+    threading.Thread(target=open_when_told, daemon=True).start()
     assert window.close() and window.isHidden()
     assert not (tmp_path / "b.npz").exists()
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import sys
-import time
+import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from PyQt6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPush
 from pytestqt.qtbot import QtBot
 
 from resnet_viz.core.paths import runs_dir, trained_dir
+from resnet_viz.core.token import CancelToken
 from resnet_viz.gui import theme
+from resnet_viz.gui.bridge import Bridge
+from resnet_viz.gui.run_book import RunBook
 from resnet_viz.gui.views.train import TrainView
 from resnet_viz.gui.views.train_form import unused_name
 from resnet_viz.gui.views.train_grid import AblationDialog, combinations
@@ -26,6 +30,8 @@ from resnet_viz.gui.views.train_options import NETS, make_field, net_title, opti
 from resnet_viz.gui.views.train_start import first_shown
 from resnet_viz.gui.widgets.elided_label import ElidedLabel
 from resnet_viz.gui.window import MainWindow
+from resnet_viz.jobs.latest import Progress
+from resnet_viz.session.training_requests import RunList
 from resnet_viz.training import layout
 from resnet_viz.training.alive import Pulse
 from resnet_viz.training.config import TrainConfig
@@ -34,7 +40,7 @@ from resnet_viz.training.events import Checkpoint
 from resnet_viz.training.recipes import from_recipe, recipes
 
 Open = Callable[..., MainWindow]
-PATIENCE_MS = 120_000
+PATIENCE_MS = 600_000  # a wait may hold the whole life of a process that trains
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +89,7 @@ def test_a_run_is_started_watched_and_opened(train: TrainView, qtbot: QtBot) -> 
     window = train.window()
     assert isinstance(window, MainWindow)
     qtbot.mouseClick(train.center.inspect_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.inspect.card is not None and window.inspect.card.source == str(run), timeout=30_000)
+    qtbot.waitUntil(lambda: window.inspect.card is not None and window.inspect.card.source == str(run))
     assert window.stack.currentWidget() is window.inspect
 
 
@@ -288,11 +294,37 @@ def test_a_run_that_goes_on_alone_is_found_again(open_window: Open, qtbot: QtBot
     seen = view.book.histories[run].step
     qtbot.waitUntil(lambda: view.book.histories[run].step > seen, timeout=PATIENCE_MS)
     qtbot.mouseClick(view.center.stop_button, Qt.MouseButton.LeftButton)
-    end = time.monotonic() + 60
-    while (run / "alive").exists() and time.monotonic() < end:
-        qtbot.wait(50)
+    qtbot.waitUntil(lambda: not (run / "alive").exists(), timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: view.book.histories[run].state == "stopped", timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: not second.training.isVisible() and not second.timing.text(), timeout=PATIENCE_MS)
+
+
+def test_a_run_that_is_queued_while_the_list_is_read_stays_in_it(qtbot: QtBot, tmp_path: Path) -> None:
+    """It was not there yet when the list was read, and nobody trains it yet either."""
+    listed, going_on = threading.Event(), threading.Event()
+
+    def read(request: object, token: CancelToken, progress: Progress) -> object:
+        listed.set()
+        going_on.wait(60)
+        return RunList((), frozenset())
+
+    desk = Bridge(read, "runs")
+    book = RunBook(desk)
+    try:
+        book.read()
+        qtbot.waitUntil(listed.is_set)
+        run = tmp_path / "queued"
+        run.mkdir()
+        (run / layout.CONFIG).write_text(TrainConfig(model="resnet20", data="shapes").to_toml(), encoding="utf-8")
+        book.set_queue(None, [run])
+        book.refresh(run)
+        assert book.histories[run].state == "waiting"
+        with qtbot.waitSignal(book.listed):
+            going_on.set()
+        assert book.histories[run].state == "waiting"
+    finally:
+        going_on.set()
+        desk.close()
 
 
 def test_maps_follow_a_run_that_is_trained_elsewhere(train: TrainView, qtbot: QtBot) -> None:
@@ -327,7 +359,9 @@ def test_a_run_that_was_not_measured_is_measured_by_resume(train: TrainView, qtb
     train.book.refresh(run)
     assert "not measured" in train.center.state.text()
     qtbot.mouseClick(train.center.resume_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: finished(train, run) and train.book.histories[run].test_error is not None, timeout=60_000)
+    qtbot.waitUntil(
+        lambda: finished(train, run) and train.book.histories[run].test_error is not None, timeout=PATIENCE_MS
+    )
     assert (train.book.histories[run].test_error, (run / layout.WEIGHTS).read_bytes()) == before
     qtbot.mouseClick(train.center.resume_button, Qt.MouseButton.LeftButton)
     assert "its end" in train.banner.text() and train.queue.current is None
@@ -351,7 +385,7 @@ def test_test_pictures_are_answered_and_opened(train: TrainView, qtbot: QtBot) -
     train.center.gallery.picked.emit(index)
     window = train.window()
     assert isinstance(window, MainWindow)
-    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.label is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.label is not None)
 
 
 def test_every_editor_gives_back_what_it_was_given(qtbot: QtBot) -> None:
@@ -477,36 +511,29 @@ def test_a_killed_run_is_not_called_running(train: TrainView, qtbot: QtBot) -> N
     assert train.banner.text().count("already") == 0
 
 
-def _right_edge(train: TrainView) -> int:
-    """Return where the last column ends."""
-    last = train.columns.widget(train.columns.count() - 1)
-    assert last is not None
-    return last.x() + last.width()
-
-
 def test_a_small_window_and_large_letters_cut_nothing_off(train: TrainView, qtbot: QtBot) -> None:
-    window, app = train.window(), QApplication.instance()
+    window, app, form = train.window(), QApplication.instance(), train.form
     assert isinstance(app, QApplication)
+
+    def whole(three: bool) -> bool:
+        columns = [train.columns.widget(place) for place in range(train.columns.count())]
+        edges = [(one.x(), one.x() + one.width()) for one in columns if one is not None]
+        shown = [field for field in form.fields.values() if field.isVisible()]
+        return (
+            form.width() >= form.least_px()
+            and (len(columns) == 3) is (train.center.tabs.indexOf(train.aside) < 0) is three
+            and all(left[1] <= right[0] for left, right in pairwise(edges))
+            and edges[-1][1] <= train.width()
+            and all(field.mapTo(form, field.rect().topRight()).x() < form.width() for field in shown)
+        )
+
     try:
         for px, size in ((13, (1280, 800)), (13, (900, 600)), (20, (1280, 800)), (20, (900, 600)), (13, (1440, 900))):
             theme.set_font(app, px)
             window.resize(*size)
-            qtbot.wait(200)
-            # a busy machine may take longer to lay it all out
-            qtbot.waitUntil(lambda: _right_edge(train) <= train.width(), timeout=5_000)
-            form = train.form
-            assert form.width() >= form.least_px(), (px, size)
-            apart = train.columns.count() == 3
-            assert apart is (train.center.tabs.indexOf(train.aside) < 0)
-            assert apart is (px == 13 and size[0] >= 1280), (px, size)
-            columns = [train.columns.widget(place) for place in range(train.columns.count())]
-            edges = [(one.x(), one.x() + one.width()) for one in columns if one is not None]
-            assert all(left[1] <= right[0] for left, right in pairwise(edges))
-            assert edges[-1][1] <= train.width()
-            for field in form.fields.values():
-                if field.isVisible():
-                    right = field.mapTo(form, field.rect().topRight()).x()
-                    assert right < form.width(), (px, size)
+            qtbot.waitUntil(partial(whole, px == 13 and size[0] >= 1280))
+            qtbot.wait(200)  # and it stays so
+            assert whole(px == 13 and size[0] >= 1280), (px, size)
     finally:
         theme.set_font(app, theme.BASE_PX)
 

@@ -375,7 +375,7 @@ def test_curves_need_no_plotting_library() -> None:
         "chart = CurveChart(); chart.show(); app.processEvents()\n"
         "print([name for name in ('matplotlib', 'torch', 'PyQt6.QtSvg') if name in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=600)
     assert done.stdout.strip() == "[]", done.stderr
 
 

@@ -497,8 +497,8 @@ def test_an_arrow_that_qt_leaves_half_hidden_is_hidden(qtbot: QtBot) -> None:
     bar = Bar("bar")
     bar.addWidget(MenuButton("ResNet-110", "Choose a net"))
     window.addToolBar(bar)
-    window.show()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        window.show()
     arrow = bar.findChild(QToolButton, "qt_toolbar_ext_button")
     assert arrow is not None and not arrow.isVisible()
 

@@ -134,11 +134,14 @@ def test_a_layer_under_the_mouse_is_known_before_it_is_clicked(open_window: Open
     window = open_window()
     inspect = window.inspect
     inspect._idle.blockSignals(True)  # else all layers are known soon
+    inspect._context.nets.cancel("around")
     inspect.map.layer_pointed.emit("layer1.2")  # the mouse passes by
     inspect.map.layer_pointed.emit("layer2.1")  # and rests here
-    with qtbot.waitSignal(inspect._context.nets.arrived, timeout=20_000) as arrived:
+    with qtbot.waitSignal(
+        inspect._context.nets.arrived, check_params_cb=lambda outcome: outcome.kind == "ahead"
+    ) as arrived:
         pass
-    assert arrived.args is not None and arrived.args[0].kind == "ahead" and arrived.args[0].error is None
+    assert arrived.args is not None and arrived.args[0].error is None
     assert arrived.args[0].request.look.layer == "layer2.1"
     assert inspect.layer == "layer1.0"  # nothing on screen has moved
     inspect.map.layer_selected.emit("layer2.1")

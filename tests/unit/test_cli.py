@@ -119,9 +119,7 @@ def test_evaluate_counts_rightly(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert result["accuracy"] == pytest.approx(confusion.diagonal().sum() / 6)
 
 
-def test_shipped_nets_have_the_error_that_their_card_says(
-    capsys: pytest.CaptureFixture[str], shared_data: Path
-) -> None:
+def test_shipped_nets_have_the_error_that_their_card_says(capsys: pytest.CaptureFixture[str], cifar10: Path) -> None:
     """Every fifth test picture, 2,000 in all; the card's figure is measured on all 10,000."""
     from resnet_viz.analysis.evaluation import evaluate
     from resnet_viz.data.datasets import load
@@ -129,7 +127,7 @@ def test_shipped_nets_have_the_error_that_their_card_says(
     from resnet_viz.session.requests import OpenModel
 
     net, card = open_model(OpenModel(ref="resnet20-cifar10"))
-    data = load(str(shared_data / "cifar10"), "test", size=32)
+    data = load(str(cifar10), "test", size=32)
     part = np.arange(0, len(data.labels), 5)
     result = evaluate(net, data.images[part], data.labels[part], card.classes, card.normalization)
     assert card.test_error is not None
@@ -228,7 +226,7 @@ def test_help_needs_no_torch_and_shows_an_example() -> None:
         "    except SystemExit as end: assert end.code == 0\n"
         "assert 'torch' not in sys.modules\n"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert shown.returncode == 0, shown.stderr
     assert "example:" in shown.stdout
 

@@ -92,7 +92,7 @@ def test_without_a_display_the_program_ends_with_status_2(home: Path) -> None:
         env={"PATH": "/usr/bin:/bin", "HOME": str(home), "RESNET_VIZ_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 2 and not done.stdout
     assert done.stderr.splitlines() == [

@@ -50,7 +50,7 @@ def program(*words: str, shell: str = "", **env: str) -> subprocess.CompletedPro
     command = [sys.executable, "-m", "resnet_viz", *words]
     if shell:
         command = ["sh", "-c", f'exec "$@" {shell}', "sh", *command]
-    return subprocess.run(command, capture_output=True, timeout=120, env={**os.environ, **env})
+    return subprocess.run(command, capture_output=True, timeout=600, env={**os.environ, **env})
 
 
 def picture_set(folder: Path) -> str:

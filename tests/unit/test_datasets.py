@@ -472,8 +472,8 @@ def test_contact_sheets(tmp_path: Path) -> None:
         load(str(tmp_path), "test", size=None)
 
 
-def test_development_data(shared_data: Path) -> None:
-    found = load(str(shared_data / "cifar10"), "test", size=None)
+def test_development_data(cifar10: Path) -> None:
+    found = load(str(cifar10), "test", size=None)
     assert found.images.shape == (10_000, 32, 32, 3) and found.classes == TEN
     assert np.bincount(found.labels).tolist() == [1000] * 10
     # CIFAR-10's published mean of the training pictures is 0.4914, 0.4822, 0.4465; the test part's is close

@@ -61,7 +61,7 @@ def test_gradients_in_a_fresh_process(desk: GradientDesk, tmp_path: Path) -> Non
     script = tmp_path / "script.py"
     script.write_text(gradient_script(request), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-X", "utf8", str(script)], capture_output=True, encoding="utf-8", timeout=120, check=False
+        [sys.executable, "-X", "utf8", str(script)], capture_output=True, encoding="utf-8", timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     answer = desk.handle(request)
@@ -132,7 +132,7 @@ def test_a_picture_without_a_file_is_to_be_filled_in() -> None:
     image = load_image(assets_dir() / "samples" / "cat.jpg")
     pasted = ImageInput(image.pixels, "clipboard")
     script = lesion_script(MeasureLesion(trained(NET), image=pasted))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1 and "'clipboard' lies in no file" in done.stderr.strip().splitlines()[-1]
 
 

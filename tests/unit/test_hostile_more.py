@@ -74,9 +74,9 @@ def gif(frames: int) -> bytes:
 @pytest.mark.parametrize("pages", [1, 3, MAX_FRAMES, MAX_FRAMES + 1, 20_000])
 def test_pages_are_counted_up_to_a_hundred(tmp_path: Path, order: str, big: bool, pages: int) -> None:
     (tmp_path / "a.tif").write_bytes(tiff(pages, order, big))
-    start = time.perf_counter()
+    start = time.thread_time()
     picture = load_image(tmp_path / "a.tif")
-    assert time.perf_counter() - start < 2  # 14 s where every page was read
+    assert time.thread_time() - start < 2  # 14 s where every page was read
     many = f"frame 1 of more than {MAX_FRAMES}"
     assert picture.note == {1: "", 3: "frame 1 of 3", 100: "frame 1 of 100"}.get(pages, many)
     assert (picture.pixels == 0x7F).all()

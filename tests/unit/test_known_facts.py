@@ -80,8 +80,8 @@ def test_batch_norm_on_drawn_pictures(model_id: str) -> None:
 
 
 @pytest.mark.parametrize("model_id", WITH_NORM)
-def test_batch_norm_on_cifar_10(model_id: str, shared_data: Path) -> None:
-    assert_known(measured(model_id, (), str(shared_data / "cifar10"), True), model_id, *WITH_NORM[model_id])
+def test_batch_norm_on_cifar_10(model_id: str, cifar10: Path) -> None:
+    assert_known(measured(model_id, (), str(cifar10), True), model_id, *WITH_NORM[model_id])
 
 
 @pytest.mark.parametrize(("model_id", "options"), WITHOUT, ids=lambda value: value if isinstance(value, str) else None)

@@ -302,7 +302,7 @@ def test_the_copied_script_prints_the_numbers_on_screen(bench: Workbench, tmp_pa
     script.write_text(python_script(card, look), encoding="utf-8")
     root = str(Path(__file__).resolve().parents[2])
     shown = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, cwd=root, env=_env(root)
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=600, cwd=root, env=_env(root)
     )
     assert shown.returncode == 0, shown.stderr
     assert seen.activation is not None and seen.prediction is not None and seen.parts is not None

@@ -67,7 +67,7 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-X", "utf8", str(file)],
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=600,
         cwd=elsewhere,
         env=os.environ | {"PYTHONPATH": path},
         check=False,

@@ -122,8 +122,8 @@ def test_a_folder_with_an_unreadable_picture(tmp_path: Path) -> None:
     assert found.mean == pytest.approx([(0.2 + 0.8) / 3, 0, 1])
 
 
-def test_published_figures_of_cifar(shared_data: Path) -> None:
-    found = summarise(load(str(shared_data / "cifar10"), "train", size=None))
+def test_published_figures_of_cifar(cifar10: Path) -> None:
+    found = summarise(load(str(cifar10), "train", size=None))
     assert found.mean == pytest.approx((0.4914, 0.4822, 0.4465), abs=5e-5)
     assert found.std == pytest.approx((0.2470, 0.2435, 0.2616), abs=5e-5)
     assert found.counts.tolist() == [5000] * 10
