@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from resnet_viz.training.alive import is_alive
 from resnet_viz.training.config import TrainConfig
 from resnet_viz.training.history import find_runs, read_history
 
-from .child_process import child_command, child_environment
+from .child_process import child_command, run_child
 from .training_requests import (
     Cost,
     DataFacts,
@@ -161,24 +159,11 @@ def _estimate(config: TrainConfig, token: CancelToken) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "config.toml").write_text(config.to_toml(), encoding="utf-8")
-        command = child_command("--resume", str(path), "--estimate", "--json", "--controlled")
-        child = subprocess.Popen(
-            command, env=child_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        try:
-            while child.poll() is None:
-                token.check()
-                time.sleep(0.05)
-            out, errors = child.communicate()
-        finally:
-            if child.poll() is None:
-                child.kill()
-                child.communicate()
-    if child.returncode:
-        last = errors.strip().splitlines()[-1:] or ["no reason was given"]
+        done = run_child(child_command("--resume", str(path), "--estimate", "--json", "--controlled"), token)
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason was given"]
         raise UserError(last[0].removeprefix("resnet-viz: "))
-    return Cost(json.loads(out))
+    return Cost(json.loads(done.stdout))
 
 
 def _describe_net(config: TrainConfig) -> NetDescribed:

@@ -16,13 +16,11 @@ from PyQt6.QtCore import QCoreApplication
 from resnet_viz.core.errors import PictureError
 from resnet_viz.core.token import CancelToken
 from resnet_viz.core.types import U8, ImageInput
-from resnet_viz.session.child_process import child_environment
+from resnet_viz.session.child_process import child_environment, run_child
 
 LONG_SIDE_PX = 1024
 MAX_BYTES = 10_000_000
 LONGEST_S = 60.0
-LOOK_S = 0.05
-"""How often the one who waits is asked whether they still do."""
 
 
 def _tr(text: str) -> str:
@@ -60,25 +58,11 @@ def _from_child(path: str, token: CancelToken) -> bytes:
     environment = child_environment()
     if sys.platform.startswith("linux"):
         environment["QT_QPA_PLATFORM"] = "offscreen"
-    with subprocess.Popen(
-        [sys.executable, "-m", __name__, path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    ) as child:
-        try:
-            for _ in range(round(LONGEST_S / LOOK_S)):
-                token.check()
-                try:
-                    return child.communicate(timeout=LOOK_S)[0]
-                except subprocess.TimeoutExpired:
-                    continue
-        finally:
-            child.kill()
-    text = _tr("{0} takes more than {1:.0f} seconds to draw. Save it as PNG and open that.")
-    raise PictureError(text.format(Path(path).name, LONGEST_S))
+    try:
+        return run_child([sys.executable, "-m", __name__, path], token, environment, LONGEST_S).stdout
+    except subprocess.TimeoutExpired:
+        text = _tr("{0} takes more than {1:.0f} seconds to draw. Save it as PNG and open that.")
+        raise PictureError(text.format(Path(path).name, LONGEST_S)) from None
 
 
 def render(data: bytes) -> U8 | None:
