@@ -21,7 +21,7 @@ if sys.platform == "win32":
     import torch  # noqa: F401 - its DLLs fail to load once PyQt6 is in the process
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-PATIENCE_S = 120.0
+PATIENCE_S = 30.0
 """A wait that is met ends at once: a long one costs only where something is wrong, and busy machines need it."""
 
 

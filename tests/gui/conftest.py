@@ -23,19 +23,19 @@ PATIENCE_MS = 60_000
 
 
 class PatientBot(QtBot):
-    """Waits a minute at least, whatever a test says or leaves out."""
+    """Waits a minute where a test does not say how long."""
 
     def waitUntil(self, callback: Callable[[], bool | None], *, timeout: int = PATIENCE_MS) -> None:
-        super().waitUntil(callback, timeout=max(timeout, PATIENCE_MS))
+        super().waitUntil(callback, timeout=timeout)
 
     def waitSignal(self, signal: Any, *, timeout: int = PATIENCE_MS, **how: Any) -> Any:
-        return super().waitSignal(signal, timeout=max(timeout, PATIENCE_MS), **how)
+        return super().waitSignal(signal, timeout=timeout, **how)
 
     def waitSignals(self, signals: Any, *, timeout: int = PATIENCE_MS, **how: Any) -> Any:
-        return super().waitSignals(signals, timeout=max(timeout, PATIENCE_MS), **how)
+        return super().waitSignals(signals, timeout=timeout, **how)
 
     def waitExposed(self, widget: QWidget, *, timeout: int = PATIENCE_MS) -> Any:
-        return super().waitExposed(widget, timeout=max(timeout, PATIENCE_MS))
+        return super().waitExposed(widget, timeout=timeout)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def open_window(qtbot: QtBot, picture: str) -> Iterator[Callable[..., MainWindow
         window.show()
         gui_app.open_first(window, start)
         if wait:
-            qtbot.waitUntil(window.inspect.settled, timeout=60_000)
+            qtbot.waitUntil(window.inspect.settled)
         return window
 
     yield open_one

@@ -298,7 +298,7 @@ def test_the_toolbar_is_as_high_as_its_rows_at_every_size_of_the_text(
         theme.set_font(qapp, px)
         bar.scale.setCurrentIndex(bar.scale.findData(scale))
         qapp.processEvents()
-        qtbot.waitUntil(whole, timeout=5000)
+        qtbot.waitUntil(whole)
         heights.append(bar.height())
     assert heights[0] < heights[1] < heights[2]
     assert heights[3] == heights[1] and heights[4] == heights[0]

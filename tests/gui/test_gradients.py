@@ -161,7 +161,7 @@ def test_trained_and_chosen_nets(page: GradientPage, qtbot: QtBot, tmp_path: Pat
     assert not page.form.norm.isVisible() and not page.form.seeds.isVisible()
     assert all(net.band.loss < 20 for net in page.nets())
     qtbot.mouseClick(page.form.source.buttons["file"], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "Press Add" in page.banner.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "Press Add" in page.banner.text())
     page.form.add_net("resnet20-cifar10", "mine")
     qtbot.waitUntil(page.settled, timeout=PATIENCE_MS)
     assert [net.title for net in page.nets()] == ["mine"] and page.banner.text() == ""
@@ -178,7 +178,7 @@ def test_trained_and_chosen_nets(page: GradientPage, qtbot: QtBot, tmp_path: Pat
 def test_no_trained_net_of_a_depth_is_one_sentence(page: GradientPage, qtbot: QtBot) -> None:
     page.form.depth_slider.slider.setValue(2)  # 44
     qtbot.mouseClick(page.form.source.buttons["trained"], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "44" in page.banner.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "44" in page.banner.text())
     assert "20" in page.banner.text() and page.banner.text().endswith(".")
 
 
@@ -200,7 +200,7 @@ def test_fifty_steps_are_trained_and_replayed(page: GradientPage, qtbot: QtBot) 
     replay.slider.setValue(0)
     assert page.nets()[0].band.mean == pytest.approx(page.source.recordings[0].weight_norm[0])
     qtbot.mouseClick(replay.play_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: replay.slider.value() > 3, timeout=5000)
+    qtbot.waitUntil(lambda: replay.slider.value() > 3)
     qtbot.mouseClick(replay.play_button, Qt.MouseButton.LeftButton)
     at = replay.slider.value()
     qtbot.wait(200)
@@ -322,7 +322,7 @@ def test_bad_numbers_and_missing_data_are_one_sentence(page: GradientPage, qtbot
     press(qtbot, page, form.init, "normal")
     form.std.line.setText("abc")
     form.std.line.editingFinished.emit()
-    qtbot.waitUntil(lambda: "abc" in page.banner.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "abc" in page.banner.text())
     form.std.line.setText("0.05")
     form.std.line.editingFinished.emit()
     qtbot.waitUntil(lambda: page.settled() and not page.banner.text(), timeout=PATIENCE_MS)

@@ -181,7 +181,7 @@ def test_a_block_taken_apart_ends_as_its_net_does(open_window: Open, qtbot: QtBo
         view = window.inspect
         view.select_layer(layer)
         view.show_mode("parts")
-        qtbot.waitUntil(lambda view=view: view.settled() and view.looked.parts is not None, timeout=60_000)  # type: ignore[misc,union-attr]
+        qtbot.waitUntil(lambda view=view: view.settled() and view.looked.parts is not None)  # type: ignore[misc,union-attr]
         qtbot.waitUntil(lambda view=view: not view._after.isActive())  # type: ignore[misc]
         assert view.card is not None
         assert parts_words(view.card, layer) == (activation, skip)
@@ -276,13 +276,13 @@ def test_a_saved_file_names_all_that_its_numbers_hang_on(open_window: Open, qtbo
     window = open_window()
     view = window.inspect
     view._on_fit(Fit("crop", CropBox(10, 5, 20, 20)))
-    qtbot.waitUntil(view.settled, timeout=60_000)
+    qtbot.waitUntil(view.settled)
     known = view.provenance()
     assert known["part"] == "20 x 20 pixels from (10, 5) of 64 x 48"
     assert view.card is not None
     assert all(f"{part:g}" in known["normalization"] for part in view.card.normalization.mean)
     view._on_fit(Fit("squash"))
-    qtbot.waitUntil(view.settled, timeout=60_000)
+    qtbot.waitUntil(view.settled)
     assert view.provenance()["part"].startswith("64 x 48 pixels from (0, 0)")
 
 

@@ -141,7 +141,7 @@ def test_a_real_wheel_over_a_choice_scrolls_the_column(open_window: Open, qtbot:
     with qtbot.waitExposed(window):
         pass
     window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow, timeout=10_000)
+    qtbot.waitUntil(window.isActiveWindow)
     inspect = window.inspect
     inspect.center.grid.setFocus()
     bar, right = inspect._scroll.verticalScrollBar(), inspect._scroll.widget()
@@ -151,14 +151,14 @@ def test_a_real_wheel_over_a_choice_scrolls_the_column(open_window: Open, qtbot:
     later = QComboBox()  # made when the window was there already
     later.addItems(["a", "b"])
     column.insertWidget(0, later)
-    qtbot.waitUntil(lambda: later.isVisible() and bar.maximum() > 0, timeout=10_000)
+    qtbot.waitUntil(lambda: later.isVisible() and bar.maximum() > 0)
     for combo in (inspect.picture.mode, later):
         inspect._scroll.ensureWidgetVisible(combo)
         bar.setValue(0)
         QApplication.processEvents()
         spot = combo.mapToGlobal(combo.rect().center())
         subprocess.run(["xdotool", "mousemove", str(spot.x()), str(spot.y()), "click", "5"], check=True, timeout=120)
-        qtbot.waitUntil(lambda: bar.value() > 0, timeout=10_000)
+        qtbot.waitUntil(lambda: bar.value() > 0)
         assert combo.currentIndex() == 0 and not combo.hasFocus()
 
 
@@ -207,7 +207,7 @@ def test_open_questions_outlive_other_messages_and_each_other(
     window = open_window()
     inspect = window.inspect
     window.opener.open_model(OpenModel(ref=foreign))
-    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.source == foreign, timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.source == foreign)
     mean, plain = "mean and standard deviation", "A plain net has the same weights"
 
     def asked() -> tuple[bool, bool]:
@@ -220,7 +220,7 @@ def test_open_questions_outlive_other_messages_and_each_other(
     assert asked() == (True, True)
     window.opener.failed.emit("no such file")
     window.opener.open_picture(picture)
-    qtbot.waitUntil(lambda: asked() == (True, True), timeout=20_000)
+    qtbot.waitUntil(lambda: asked() == (True, True))
     combo = inspect.picture.picker.combo
     combo.setCurrentIndex(combo.findText("ImageNet"))
     combo.activated.emit(combo.currentIndex())
@@ -233,13 +233,13 @@ def test_open_questions_outlive_other_messages_and_each_other(
     assert plain_button.text() == "It is the plain net"
     residual_button.click()
     assert inspect.banner.isHidden()
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     window.opener.open_model(OpenModel(ref=foreign))
-    qtbot.waitUntil(lambda: asked() == (False, True), timeout=20_000)
+    qtbot.waitUntil(lambda: asked() == (False, True))
     inspect.banner._buttons[0].click()
-    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20", timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20")
     assert asked() == (False, False)
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
 
 
 # ---- confidences ----
@@ -324,10 +324,10 @@ def test_a_step_along_the_strip_never_judges_the_picture_before(open_window: Ope
     first = inspect.card.classes[0]
     inspect.set_picture(replace(inspect.image, label=first))
     assert inspect.confidences._truth.text() == f"true label: {first}"
-    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive())
     assert "it is" in inspect.confidences._truth.text()
     inspect.set_picture(replace(inspect.image, label="teapot"))
-    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive())
     assert inspect.confidences._truth.text() == "true label: teapot (no class of this net)"
 
 
@@ -377,12 +377,12 @@ def test_after_a_failed_pass_nothing_old_stands_under_the_new_name(
     inspect, center = window.inspect, window.inspect.center
     window.opener.show_picture(grey(20))
     window.opener.open_model(fragile)
-    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.title == "make", timeout=20_000)
-    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.title == "make")
+    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive())
     assert center.save_button.isEnabled() and center.note() == ""
     shown = inspect.provenance()
     assert shown["image"] == "grey 20.png" and shown["layer"] == inspect.layer
-    with qtbot.waitSignal(inspect.failed, timeout=20_000) as failed:
+    with qtbot.waitSignal(inspect.failed) as failed:
         inspect.set_picture(grey(250))
         assert inspect.provenance() == shown  # the old maps are still what would be saved
     sentence = "The net failed at 'b' on this picture: too bright for me. Choose another picture or layer."
@@ -392,11 +392,11 @@ def test_after_a_failed_pass_nothing_old_stands_under_the_new_name(
     assert inspect.picture.net_view._image.isNull()
     assert not center.save_button.isEnabled() and not center.python_button.isEnabled()
     assert inspect.looked is None and inspect.provenance() == {}
-    with qtbot.waitSignal(window.saver.failed, timeout=20_000):
+    with qtbot.waitSignal(window.saver.failed):
         window.saver.write_grid(str(tmp_path / "old.npz"))
     assert not (tmp_path / "old.npz").exists()
     inspect.set_picture(grey(30))
-    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive())
     assert center.save_button.isEnabled() and center.note() == "" and sentence not in inspect.banner.text()
     assert inspect.provenance()["image"] == "grey 30.png"
 
@@ -425,10 +425,10 @@ def test_what_is_saved_is_named_after_what_it_shows(open_window: Open, qtbot: Qt
     before = inspect.layer
     inspect.select_layer("layer3.0")  # not answered before the event loop turns
     window.saver.write_grid(str(tmp_path / "maps.npz"))
-    qtbot.waitUntil(lambda: (tmp_path / "maps.npz").exists(), timeout=20_000)
+    qtbot.waitUntil(lambda: (tmp_path / "maps.npz").exists())
     with np.load(tmp_path / "maps.npz") as file:
         assert before in str(file["provenance"] if "provenance" in file else dict(file))
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     assert inspect.provenance()["layer"] == "layer3.0"
 
 
@@ -452,11 +452,11 @@ def test_while_the_first_net_is_opened_the_grid_says_so(
         assert center.note() == "" and not center.save_button.isEnabled()
         gui_app.open_first(window, start)
         assert "Opening" in center.note() and center.grid._waiting == center.note()
-        qtbot.waitUntil(lambda: window.inspect.image is not None, timeout=20_000)
+        qtbot.waitUntil(lambda: window.inspect.image is not None)
         qtbot.wait(20)
         assert "Opening" in center.note()  # the picture is there, the net is not
         go.set()
-        qtbot.waitUntil(window.inspect.settled, timeout=60_000)
+        qtbot.waitUntil(window.inspect.settled)
         assert center.note() == ""
     finally:
         go.set()
@@ -471,10 +471,10 @@ def test_a_first_net_that_fails_or_is_given_up_leaves_the_grids_own_words(qtbot:
         gui_app.open_first(window, start)
         assert window.inspect.center.note()
         window.opener.cancel()
-        qtbot.waitUntil(lambda: window.inspect.center.note() == "", timeout=5_000)
-        with qtbot.waitSignal(window.opener.failed, timeout=60_000):
+        qtbot.waitUntil(lambda: window.inspect.center.note() == "")
+        with qtbot.waitSignal(window.opener.failed):
             gui_app.open_first(window, start)
-        qtbot.waitUntil(lambda: window.inspect.center.note() == "", timeout=5_000)
+        qtbot.waitUntil(lambda: window.inspect.center.note() == "")
     finally:
         window.close()
 
@@ -523,9 +523,9 @@ def test_menus_have_headings_and_say_nothing_twice(open_window: Open, qtbot: QtB
 def test_escape_hides_what_the_banner_says(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow, timeout=5_000)
+    qtbot.waitUntil(window.isActiveWindow)
     banner = window.inspect.banner
     banner.show_message("cat.jpg is written.")
     assert banner.text() == "cat.jpg is written."
     qtbot.keyClick(window, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: banner.text() != "cat.jpg is written.", timeout=5_000)  # the button is pressed visibly
+    qtbot.waitUntil(lambda: banner.text() != "cat.jpg is written.")  # the button is pressed visibly

@@ -196,7 +196,7 @@ def test_a_narrow_block_grows_under_the_mouse_and_shrinks_again(make_map: MakeMa
     widget = make_map("resnet110")
     body = column_of(widget, "layer2.9").body
     QTest.mouseMove(widget, spot(widget, body.cx, body.cy))
-    qtbot.waitUntil(lambda: bool(cell_of(widget, "layer2.9.conv1").text), timeout=2000)
+    qtbot.waitUntil(lambda: bool(cell_of(widget, "layer2.9.conv1").text))
     widget.finish_animation()
     assert all(cell.text for cell in column_of(widget, "layer2.9").cells)
     hit = widget.hit(QPointF(spot(widget, body.cx, body.cy)))
@@ -646,7 +646,7 @@ def test_a_block_that_grows_stays_in_sight(make_map: MakeMap, qtbot: QtBot, bloc
     widget.set_zoom(2.0)
     widget.set_selected(block)
     view = widget._view().width()
-    qtbot.waitUntil(lambda: all(cell.text for cell in column_of(widget, block).cells), timeout=2000)
+    qtbot.waitUntil(lambda: all(cell.text for cell in column_of(widget, block).cells))
     widget.finish_animation()
     slot = column_of(widget, block).slot
     assert widget.offset() <= slot.x + 1 and slot.right <= widget.offset() + view + 1

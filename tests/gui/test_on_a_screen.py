@@ -32,7 +32,7 @@ def window(open_window: Callable[..., MainWindow], qtbot: QtBot) -> MainWindow:
         pass
     shown.activateWindow()
     shown.raise_()
-    qtbot.waitUntil(shown.isActiveWindow, timeout=10_000)
+    qtbot.waitUntil(shown.isActiveWindow)
     return shown
 
 
@@ -41,9 +41,9 @@ def test_a_real_mouse_click_chooses_a_channel_and_ctrl_click_pins(window: MainWi
     spot = grid.viewport().mapToGlobal(grid.cell_rect(5).center())
     xdotool("mousemove", str(spot.x()), str(spot.y()))
     xdotool("click", "1")
-    qtbot.waitUntil(lambda: window.inspect.channel == 5, timeout=10_000)
+    qtbot.waitUntil(lambda: window.inspect.channel == 5)
     xdotool("keydown", "ctrl", "click", "1", "keyup", "ctrl")
-    qtbot.waitUntil(lambda: window.inspect.pinned() == {5}, timeout=10_000)
+    qtbot.waitUntil(lambda: window.inspect.pinned() == {5})
 
 
 def test_hovering_draws_the_receptive_field_on_the_picture(window: MainWindow, qtbot: QtBot) -> None:
@@ -53,25 +53,25 @@ def test_hovering_draws_the_receptive_field_on_the_picture(window: MainWindow, q
     spot = grid.viewport().mapToGlobal(grid.cell_rect(2).center())
     xdotool("mousemove", str(spot.x() - 3), str(spot.y()))
     xdotool("mousemove", str(spot.x()), str(spot.y()))
-    qtbot.waitUntil(lambda: any(getattr(hover, "channel", None) == 2 for hover in seen), timeout=10_000)
+    qtbot.waitUntil(lambda: any(getattr(hover, "channel", None) == 2 for hover in seen))
 
 
 def test_f11_fills_the_screen_and_comes_back(window: MainWindow, qtbot: QtBot) -> None:
     before = window.size()
     xdotool("key", "F11")
-    qtbot.waitUntil(lambda: bool(window.windowState() & Qt.WindowState.WindowFullScreen), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(window.windowState() & Qt.WindowState.WindowFullScreen))
     screen = window.screen()
     assert screen is not None
-    qtbot.waitUntil(lambda: window.size() == screen.size(), timeout=10_000)
+    qtbot.waitUntil(lambda: window.size() == screen.size())
     xdotool("key", "F11")
-    qtbot.waitUntil(lambda: window.size() == before, timeout=10_000)
+    qtbot.waitUntil(lambda: window.size() == before)
 
 
 def test_typing_into_the_filter_and_choosing_with_the_arrow_keys(window: MainWindow, qtbot: QtBot) -> None:
     xdotool("key", "ctrl+f")
-    qtbot.waitUntil(window.inspect.tree.filter.hasFocus, timeout=10_000)
+    qtbot.waitUntil(window.inspect.tree.filter.hasFocus)
     xdotool("type", "layer3.1.add")
-    qtbot.waitUntil(lambda: window.inspect.tree.filter.text() == "layer3.1.add", timeout=10_000)
+    qtbot.waitUntil(lambda: window.inspect.tree.filter.text() == "layer3.1.add")
 
 
 def test_the_crop_box_can_be_dragged(window: MainWindow, qtbot: QtBot) -> None:
@@ -83,9 +83,9 @@ def test_the_crop_box_can_be_dragged(window: MainWindow, qtbot: QtBot) -> None:
     for step in (4, 8, 12):
         xdotool("mousemove", str(centre.x() + step), str(centre.y()))
     xdotool("mouseup", "1")
-    qtbot.waitUntil(lambda: crop.box() is not None and crop.box().left > before.left, timeout=10_000)
-    qtbot.waitUntil(lambda: window.inspect.fit.box is not None, timeout=10_000)
-    qtbot.waitUntil(window.inspect.settled, timeout=10_000)
+    qtbot.waitUntil(lambda: crop.box() is not None and crop.box().left > before.left)
+    qtbot.waitUntil(lambda: window.inspect.fit.box is not None)
+    qtbot.waitUntil(window.inspect.settled)
     assert isinstance(centre, QPoint)
 
 
@@ -111,7 +111,7 @@ def test_the_least_window_hides_no_button_and_cuts_no_column_at_any_size_of_the_
     try:
         for px in (13, 17, 21):
             window.appearance.set_font(px)
-            qtbot.waitUntil(whole, timeout=10_000)
+            qtbot.waitUntil(whole)
             assert window.width() <= 1024  # the narrowest screen that a projector has
     finally:
         window.appearance.set_font(13)

@@ -109,7 +109,7 @@ def test_what_still_opens_is_said_until_it_is_there(open_window: Open, qtbot: Qt
     window.context.nets._runner._handle = slow
     try:
         window.opener.open_model(OpenModel(ref="resnet32", untrained=True))
-        with qtbot.waitSignal(window.opener.picture_opened, timeout=20_000):
+        with qtbot.waitSignal(window.opener.picture_opened):
             window.opener.open_picture(picture)
             assert Path(picture).name in window.work.text()
         assert "resnet32" in window.work.text() and window.cancel_button.isVisible()
@@ -118,7 +118,7 @@ def test_what_still_opens_is_said_until_it_is_there(open_window: Open, qtbot: Qt
         assert given_up.args == ["model"] and not window.cancel_button.isVisible() and not window.work.text()
     finally:
         gate.set()
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
     assert window.inspect.card is before
 
 
@@ -129,21 +129,21 @@ def test_cancel_gives_up_what_is_named_and_no_more(open_window: Open, qtbot: QtB
     window.opener.open_folder(str(folder))
     window.cancel_button.click()
     assert "resnet32" in window.work.text()
-    qtbot.waitUntil(lambda: window.inspect.card is not None and window.inspect.card.arch == "resnet32", timeout=20_000)
+    qtbot.waitUntil(lambda: window.inspect.card is not None and window.inspect.card.arch == "resnet32")
     assert not window.inspect.strip.isVisible()
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
 
 
 def test_of_several_dropped_pictures_the_first_is_shown(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window()
     paths = make_folder(tmp_path / "row", 8)
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.folder_opened):
         dropped(window, files(paths[5], paths[2]))
-    qtbot.waitUntil(lambda: source_of(window) == "5.png", timeout=20_000)
+    qtbot.waitUntil(lambda: source_of(window) == "5.png")
     assert window.inspect.strip.current() == 5 and window.inspect.strip.isVisible()
     window.actions_by_id["next_picture"].trigger()
-    qtbot.waitUntil(lambda: source_of(window) == "6.png", timeout=20_000)
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(lambda: source_of(window) == "6.png")
+    qtbot.waitUntil(window.inspect.settled)
 
 
 def test_a_folder_knows_where_its_first_picture_stands(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_going_along_quickly_ends_at_the_last_picture(
     window.inspect.select_layer("layer3.0")
     window.inspect.toggle_pin(5)
     card = window.inspect.card
-    with qtbot.waitSignal(window.opener.picture_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.picture_opened):
         dropped(window, files(tmp_path / "set"))
     shown: list[str | None] = []
     window.opener.picture_opened.connect(lambda image: shown.append(f"{image.source} {image.label}"))
@@ -196,15 +196,15 @@ def test_going_along_quickly_ends_at_the_last_picture(
         window.actions_by_id["next_picture"].trigger()
         QApplication.processEvents()
     assert window.inspect.strip.current() == 7 and not shown
-    qtbot.waitUntil(window.cancel_button.isVisible, timeout=5000)  # a slow picture is named, and can be given up
+    qtbot.waitUntil(window.cancel_button.isVisible)  # a slow picture is named, and can be given up
     gate.set()
-    qtbot.waitUntil(lambda: bool(shown), timeout=20_000)
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(lambda: bool(shown))
+    qtbot.waitUntil(window.inspect.settled)
     assert shown == ["1.png dog"]
     assert window.inspect.image is not None and window.inspect.image.label == "dog" and not window.work.text()
     assert window.inspect.card is card and window.inspect.layer == "layer3.0" and window.inspect.pinned() == {5}
     strip = window.inspect.strip
-    qtbot.waitUntil(lambda: not strip._missing(), timeout=20_000)
+    qtbot.waitUntil(lambda: not strip._missing())
     assert threads and main not in threads
 
 
@@ -220,14 +220,14 @@ def test_a_picture_given_up_leaves_the_mark_where_it_was(
         return item(self, index)
 
     monkeypatch.setattr(BrowsedSet, "item", slow_item)
-    with qtbot.waitSignal(window.opener.picture_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.picture_opened):
         dropped(window, files(make_folder(tmp_path / "row", 5)[0].parent))
     window.browser.pick(3)
-    qtbot.waitUntil(window.cancel_button.isVisible, timeout=5000)
+    qtbot.waitUntil(window.cancel_button.isVisible)
     window.cancel_button.click()
     gate.set()
     assert window.inspect.strip.current() == 0 and source_of(window) == "0.png"
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
     assert source_of(window) == "0.png"
 
 
@@ -285,12 +285,12 @@ def test_the_smallest_window_holds_the_workspace_on_show(open_window: Open, qtbo
             for spec in in_order():
                 window.show_workspace(spec.id)
                 # what a layout needs reaches the window in several turns of the event loop
-                qtbot.waitUntil(fits, timeout=10_000)
+                qtbot.waitUntil(fits)
                 least[spec.id, px] = window.size()
                 assert window.width() <= room.width() and window.height() <= room.height()
         window.show_workspace("inspect")
         window.appearance.set_font(13)
-        qtbot.waitUntil(lambda: fits() and window.size() == least["inspect", 13], timeout=10_000)  # small again
+        qtbot.waitUntil(lambda: fits() and window.size() == least["inspect", 13])  # small again
         inspect = window.inspect
         right = inspect._scroll
         edge = right.mapTo(window, right.rect().topRight()).x()

@@ -73,7 +73,7 @@ def test_a_text_among_dropped_files_does_not_keep_the_picture_from_being_shown(
     cat = make(tmp_path / "drop" / "cat.png")
     notes.write_text("hello")
     drop(window, notes, cat)
-    qtbot.waitUntil(lambda: shown(window) == "cat.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "cat.png" and quiet(window))
     assert "a notes.txt" in window.inspect.banner.text()  # it is said, and outlives what was opened after it
 
 
@@ -81,13 +81,13 @@ def test_pictures_of_several_folders_make_one_strip(open_window: Open, qtbot: Qt
     window = open_window()
     paths = [make(tmp_path / name / f"{name}.png") for name in "cab"]
     make(tmp_path / "c" / "neighbour.png")
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.folder_opened):
         drop(window, *paths)
-    qtbot.waitUntil(lambda: shown(window) == "c.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "c.png" and quiet(window))
     assert window.inspect.strip.current() == 0
     for name in ("a.png", "b.png"):
         window.actions_by_id["next_picture"].trigger()
-        qtbot.waitUntil(lambda name=name: shown(window) == name and quiet(window), timeout=20_000)
+        qtbot.waitUntil(lambda name=name: shown(window) == name and quiet(window))
     window.actions_by_id["next_picture"].trigger()
     assert window.inspect.strip.current() == 2  # there is no fourth
 
@@ -97,9 +97,9 @@ def test_a_picture_dropped_with_a_folder_stays_on_show(open_window: Open, qtbot:
     folder = make(tmp_path / "row" / "1.png").parent
     make(folder / "2.png")
     single = make(tmp_path / "single.png")
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000) as opened:
+    with qtbot.waitSignal(window.opener.folder_opened) as opened:
         drop(window, folder, single)
-    qtbot.waitUntil(lambda: shown(window) == "single.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "single.png" and quiet(window))
     qtbot.wait(100)
     assert shown(window) == "single.png" and window.inspect.strip.current() == -1
     assert opened.args[0].source.folder == folder and window.inspect.strip.isVisible()
@@ -108,9 +108,9 @@ def test_a_picture_dropped_with_a_folder_stays_on_show(open_window: Open, qtbot:
 def test_a_second_net_or_folder_is_not_left_out_without_a_word(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window()
     first, second = (make(tmp_path / name / "1.png").parent for name in ("first", "second"))
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000) as opened:
+    with qtbot.waitSignal(window.opener.folder_opened) as opened:
         drop(window, first, second)
-    qtbot.waitUntil(lambda: shown(window) == "1.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "1.png" and quiet(window))
     assert opened.args[0].source.folder == first
     assert "second" in window.inspect.banner.text()
 
@@ -124,10 +124,10 @@ def test_a_data_set_in_one_file_opens_as_a_strip(open_window: Open, qtbot: QtBot
     (tmp_path / "set" / "labels.csv").write_text(f"file,label\n{rows}")
     pixels = RNG.integers(0, 255, (6, 32, 32, 3), dtype=np.uint8)
     np.savez(tmp_path / "set" / "set.npz", images=pixels, labels=np.arange(6) % 2)
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.folder_opened):
         drop(window, tmp_path / "set" / name)
-    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.label is not None, timeout=20_000)
-    qtbot.waitUntil(lambda: quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.label is not None)
+    qtbot.waitUntil(lambda: quiet(window))
 
 
 def test_what_could_not_be_opened_is_still_said_when_the_net_has_come(qtbot: QtBot, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_what_could_not_be_opened_is_still_said_when_the_net_has_come(qtbot: QtB
     qtbot.addWidget(window)
     window.show()
     gui_app.open_first(window, start)
-    qtbot.waitUntil(lambda: window.inspect.card is not None and not window.work.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: window.inspect.card is not None and not window.work.text())
     assert "broken.png" in window.inspect.banner.text()
     window.close()
 
@@ -151,7 +151,7 @@ def test_an_old_failure_is_not_said_again(open_window: Open, qtbot: QtBot, tmp_p
     window.opener.open_model(OpenModel(ref="resnet32", untrained=True))
     window.opener.open_picture(str(tmp_path / "missing.png"))
     window.opener.open_picture(picture)
-    qtbot.waitUntil(lambda: shown(window) == Path(picture).name and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == Path(picture).name and quiet(window))
     assert not failed or "missing" not in window.inspect.banner.text()
 
 
@@ -163,18 +163,18 @@ def test_what_was_left_out_is_not_said_again_with_the_next_picture(
     paths = [make(tmp_path / "row" / f"{index}.png") for index in range(2)]
     notes.write_text("hello")
     drop(window, *paths, notes)
-    qtbot.waitUntil(lambda: shown(window) == "0.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "0.png" and quiet(window))
     assert "x.txt" in window.inspect.banner.text()
     failed: list[str] = []
     window.opener.failed.connect(failed.append)
     window.opener.open_picture(picture)
-    qtbot.waitUntil(lambda: shown(window) == Path(picture).name and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == Path(picture).name and quiet(window))
     assert failed == []
 
 
 def test_a_drawing_that_is_not_there_is_said_to_be_missing(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window()
-    with qtbot.waitSignal(window.opener.failed, timeout=20_000) as failed:
+    with qtbot.waitSignal(window.opener.failed) as failed:
         window.opener.open_picture(str(tmp_path / "missing.svg"))
     assert "There is no file" in failed.args[0]
 
@@ -187,9 +187,9 @@ def test_several_paths_that_were_copied_as_text_are_opened(open_window: Open, qt
     paths = [make(tmp_path / "row" / f"{index}.png") for index in (1, 2)]
     mime = QMimeData()
     mime.setText(f"{paths[1]}\n{QUrl.fromLocalFile(str(paths[0])).toString()}\n")
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.folder_opened):
         assert window.opener.open_mime(mime)
-    qtbot.waitUntil(lambda: shown(window) == "2.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "2.png" and quiet(window))
 
 
 def test_a_home_folder_in_a_path_is_understood(
@@ -202,7 +202,7 @@ def test_a_home_folder_in_a_path_is_understood(
     mime = QMimeData()
     mime.setText("~/mine.png")
     assert window.opener.open_mime(mime)
-    qtbot.waitUntil(lambda: shown(window) == "mine.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "mine.png" and quiet(window))
 
 
 def test_pasting_a_web_address_says_what_it_is(open_window: Open, qtbot: QtBot) -> None:
@@ -229,7 +229,7 @@ def test_a_large_screenshot_is_taken_from_the_clipboard_without_keeping_the_wind
     started = time.process_time()
     assert not picture.scaled(1024, 576, transformMode=Qt.TransformationMode.SmoothTransformation).isNull()
     assert spent < 4 * (time.process_time() - started) + 0.1  # making a PNG file of it takes twenty times that
-    qtbot.waitUntil(lambda: shown(window) == "clipboard" and quiet(window), timeout=30_000)
+    qtbot.waitUntil(lambda: shown(window) == "clipboard" and quiet(window))
     image = window.inspect.image
     assert image is not None and "transparent" in image.note
     assert np.array_equal(image.pixels[100:], pixels[100:, :, :3]) and (image.pixels[:100] == 128).all()
@@ -243,7 +243,7 @@ def test_a_file_in_the_clipboard_is_decoded_as_it_is(open_window: Open, qtbot: Q
     mime = QMimeData()
     mime.setData("image/jpeg", (tmp_path / "turned.jpg").read_bytes())
     assert window.opener.open_mime(mime)
-    qtbot.waitUntil(lambda: shown(window) == "clipboard" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "clipboard" and quiet(window))
     assert window.inspect.image is not None and window.inspect.image.pixels.shape == (40, 30, 3)
 
 
@@ -253,14 +253,14 @@ def test_the_dialog_opens_several_and_remembers_where(
     window = open_window()
     paths = [make(tmp_path / "row" / f"{index}.png") for index in (1, 2)]
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(path) for path in paths], ""))
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.folder_opened):
         window.actions_by_id["open_picture"].trigger()
-    qtbot.waitUntil(lambda: quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: quiet(window))
     assert window.settings.value("folder") == str(tmp_path / "row")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "row"))
     window.actions_by_id["open_folder"].trigger()
     assert window.settings.value("folder") == str(tmp_path)
-    qtbot.waitUntil(lambda: quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: quiet(window))
 
 
 def test_every_kind_of_picture_that_is_read_is_offered() -> None:
@@ -276,10 +276,10 @@ def test_long_and_odd_names_fit_where_they_are_shown(open_window: Open, qtbot: Q
     long = tmp_path / f"{'x' * 200}.png"
     window.opener.open_picture(str(long))
     assert len(window.work.text()) < 60
-    qtbot.waitUntil(lambda: bool(window.inspect.banner.text()), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(window.inspect.banner.text()))
     assert window.inspect.banner.minimumSizeHint().width() < 1000
     window.opener.open_picture(str(make(tmp_path / "R&D two lines\u2028.png")))
-    qtbot.waitUntil(lambda: "two lines" in shown(window) and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: "two lines" in shown(window) and quiet(window))
     assert window.picture_button.height() == height and window.picture_button.shortcut().isEmpty()
     assert "…" in in_a_sentence("y" * 300) and in_a_sentence("a\nb") == "a b"
 
@@ -347,29 +347,29 @@ def test_a_picture_from_elsewhere_takes_the_mark_away(
     window = open_window()
     paths = [make(tmp_path / "row" / f"{index}.png") for index in range(6)]
     drop(window, paths[0].parent)
-    qtbot.waitUntil(lambda: shown(window) == "0.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "0.png" and quiet(window))
     window.browser.pick(2)
-    qtbot.waitUntil(lambda: shown(window) == "2.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "2.png" and quiet(window))
     window.opener.open_picture(picture)
-    qtbot.waitUntil(lambda: shown(window) == Path(picture).name and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == Path(picture).name and quiet(window))
     assert window.inspect.strip.current() == -1
     window.actions_by_id["next_picture"].trigger()  # on from where the row was left
-    qtbot.waitUntil(lambda: shown(window) == "3.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "3.png" and quiet(window))
     assert window.inspect.strip.current() == 3
     window.opener.open_picture(str(paths[5]))  # one of the row, by its name
-    qtbot.waitUntil(lambda: shown(window) == "5.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "5.png" and quiet(window))
     assert window.inspect.strip.current() == 5
 
 
 def test_the_strip_can_be_put_away(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window()
     drop(window, make(tmp_path / "row" / "1.png").parent)
-    qtbot.waitUntil(lambda: shown(window) == "1.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "1.png" and quiet(window))
     qtbot.mouseClick(window.inspect.strip._close, Qt.MouseButton.LeftButton)
     assert not window.inspect.strip.isVisible() and shown(window) == "1.png"
     window.actions_by_id["next_picture"].trigger()
     drop(window, tmp_path / "row")
-    qtbot.waitUntil(lambda: window.inspect.strip.isVisible() and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: window.inspect.strip.isVisible() and quiet(window))
 
 
 def test_the_strip_says_what_it_holds_and_where_it_stands(strip: FilmStrip) -> None:
@@ -432,18 +432,18 @@ def test_a_file_that_goes_and_comes_back_is_drawn_so(open_window: Open, qtbot: Q
     paths = [make(tmp_path / "row" / f"{index}.png") for index in range(3)]
     drop(window, paths[0].parent)
     strip = window.inspect.strip
-    qtbot.waitUntil(lambda: quiet(window) and strip._thumbs.get(1) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: quiet(window) and strip._thumbs.get(1) is not None)
     paths[1].unlink()
     window.browser.pick(1)
-    qtbot.waitUntil(lambda: "1.png" in window.inspect.banner.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "1.png" in window.inspect.banner.text())
     assert strip._thumbs[1] is None and shown(window) == "0.png"
     assert strip.current() == 0  # which is on show; the keys go on behind the one that cannot be read
     window.browser.step(1)
-    qtbot.waitUntil(lambda: shown(window) == "2.png" and quiet(window), timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "2.png" and quiet(window))
     make(paths[1])
     window.browser.pick(1)
-    qtbot.waitUntil(lambda: shown(window) == "1.png" and quiet(window), timeout=20_000)
-    qtbot.waitUntil(lambda: strip._thumbs.get(1) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: shown(window) == "1.png" and quiet(window))
+    qtbot.waitUntil(lambda: strip._thumbs.get(1) is not None)
 
 
 # ---- the crop box ----
@@ -495,12 +495,12 @@ def test_the_box_on_screen_is_what_the_net_gets(qtbot: QtBot) -> None:
     panel.fit_changed.connect(fits.append)
     crop = panel.crop
     drag(crop, on_screen(crop, 8, 8), on_screen(crop, 5.3, 5.4))
-    qtbot.waitUntil(lambda: bool(fits), timeout=2000)
+    qtbot.waitUntil(lambda: bool(fits))
     qtbot.wait(50)
     box = crop.box()
     assert box is not None and box == clamp_box(box, 8, 8) == CropBox(0, 0, 5, 5)
     drag(crop, on_screen(crop, 2, 2), on_screen(crop, 3.8, 2))
-    qtbot.waitUntil(lambda: len(fits) > 1 and fits[-1].box == crop.box() == CropBox(2, 0, 5, 5), timeout=2000)
+    qtbot.waitUntil(lambda: len(fits) > 1 and fits[-1].box == crop.box() == CropBox(2, 0, 5, 5))
     image = panel._image
     assert image is not None
     seen = prepare(image, fits[-1], size=5, kind="square")
@@ -598,7 +598,7 @@ def test_what_the_net_saw_before_is_faded_while_it_is_slow(qtbot: QtBot) -> None
     before = panel.net_view.grab().toImage()
     panel.set_picture(ImageInput(np.zeros((40, 60, 3), np.uint8), "x.png"))
     assert panel.net_view.grab().toImage() == before  # a fast net flickers not
-    qtbot.waitUntil(lambda: panel.net_view.grab().toImage() != before, timeout=3000)
+    qtbot.waitUntil(lambda: panel.net_view.grab().toImage() != before)
     panel.set_net_view(np.full((32, 32, 3), 255, np.uint8))
     assert panel.net_view.grab().toImage() == before
 
@@ -611,9 +611,9 @@ def test_pictures_on_the_command_line_make_a_strip(qtbot: QtBot, tmp_path: Path)
     window = gui_app.make_window(start)
     qtbot.addWidget(window)
     window.show()
-    with qtbot.waitSignal(window.opener.folder_opened, timeout=20_000):
+    with qtbot.waitSignal(window.opener.folder_opened):
         gui_app.open_first(window, start)
-    qtbot.waitUntil(lambda: quiet(window), timeout=60_000)
+    qtbot.waitUntil(lambda: quiet(window))
     assert shown(window) == "1.png" and window.inspect.strip.current() == 1
     window.close()
     assert os.path.exists(paths[0])

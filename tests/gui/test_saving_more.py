@@ -50,7 +50,7 @@ def test_files_that_are_saved_at_once_are_all_written_and_said(open_window: Open
     names = ["a.svg", "a.png", "a.npz", "a.csv", "b.png"]
     for name in names:
         window.saver.write_grid(str(tmp_path / name))
-    qtbot.waitUntil(lambda: len(said) == len(names), timeout=30_000)
+    qtbot.waitUntil(lambda: len(said) == len(names))
     assert sorted(path.name for path in tmp_path.iterdir() if path.name in names) == sorted(names)
     for name in names:
         assert any(name in sentence for sentence in said)
@@ -65,7 +65,7 @@ def test_what_is_saved_and_copied_has_the_pins_where_the_screen_has_them(
     for channel in (5, 3):
         grid.pin_toggled.emit(channel)
     assert grid.pinned() == frozenset({3, 5})
-    with qtbot.waitSignals([window.saver.said, window.saver.said], timeout=30_000):
+    with qtbot.waitSignals([window.saver.said, window.saver.said]):
         window.saver.write_grid(str(tmp_path / "a.svg"))
         window.saver.write_grid(str(tmp_path / "a.png"))
     root = ET.parse(tmp_path / "a.svg").getroot()
@@ -77,7 +77,7 @@ def test_what_is_saved_and_copied_has_the_pins_where_the_screen_has_them(
     assert shown[:2] == pinned and len(shown) >= len(stats.max)
     metadata = root.find("{http://www.w3.org/2000/svg}metadata")
     assert metadata is not None and json.loads(metadata.text or "")["layer"] == window.inspect.layer
-    with qtbot.waitSignal(window.saver.said, timeout=30_000):
+    with qtbot.waitSignal(window.saver.said):
         window.saver.copy_picture()
     clipboard = QApplication.clipboard()
     assert clipboard is not None
@@ -98,7 +98,7 @@ def test_only_a_known_ending_counts_as_one(
     window = open_window()
     answer = (str(tmp_path / typed), "Picture of the grid (*.png)")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
-    with qtbot.waitSignal(window.saver.said, timeout=30_000) as said:
+    with qtbot.waitSignal(window.saver.said) as said:
         window.saver.save_grid()
     assert wanted in said.args[0] and (tmp_path / wanted).is_file()
 
@@ -136,7 +136,7 @@ def test_copying_thousands_of_channels_keeps_the_window_going(
     clipboard.clear()
     window.saver.copy_picture()
     assert clipboard.image().isNull()
-    with qtbot.waitSignal(window.saver.said, timeout=30_000) as said:
+    with qtbot.waitSignal(window.saver.said) as said:
         gate.set()
     assert "clipboard" in said.args[0] and not clipboard.image().isNull()
     assert drawn_on and drawn_on[0] is not threading.main_thread()
@@ -152,7 +152,7 @@ def test_closing_waits_for_the_files_that_are_being_written(
     assert not window.close() and window.isVisible()
     assert "being written" in window.inspect.banner.text()
     gate.set()
-    qtbot.waitUntil(window.isHidden, timeout=30_000)
+    qtbot.waitUntil(window.isHidden)
     for name in names:
         with np.load(tmp_path / name) as maps:
             assert maps["maps"].ndim == 3
@@ -165,13 +165,13 @@ def test_a_window_that_could_not_write_stays_and_says_so(
     window.saver.write_grid(str(tmp_path / "a.npz"))
     window.saver.write_grid(str(tmp_path / "a.npz" / "b.npz"))
     assert not window.close()
-    with qtbot.waitSignal(window.saver.failed, timeout=30_000):
+    with qtbot.waitSignal(window.saver.failed):
         gate.set()
-    qtbot.waitUntil(lambda: not window.context.files.is_due(), timeout=30_000)
+    qtbot.waitUntil(lambda: not window.context.files.is_due())
     assert window.isVisible() and "b.npz" in window.inspect.banner.text()
     window.saver.write_grid(str(tmp_path / "c.npz"))  # it saves on, and its end waits again
     assert not window.close()
-    qtbot.waitUntil(window.isHidden, timeout=30_000)
+    qtbot.waitUntil(window.isHidden)
     assert (tmp_path / "a.npz").is_file() and (tmp_path / "c.npz").is_file()
 
 

@@ -96,9 +96,9 @@ def chart(qtbot: QtBot, runs: list[RunHistory]) -> Iterator[CurveChart]:
     widget = CurveChart()
     widget.set_runs(runs)
     show(qtbot, widget)
-    qtbot.waitUntil(widget.settled, timeout=30_000)
+    qtbot.waitUntil(widget.settled)
     yield widget
-    qtbot.waitUntil(widget.settled, timeout=30_000)
+    qtbot.waitUntil(widget.settled)
 
 
 def test_pointing_reads_run_epoch_and_value(chart: CurveChart, qtbot: QtBot) -> None:
@@ -148,7 +148,7 @@ def test_every_kind_is_drawn_in_dark_and_light(
     chart.set_kind(kind)  # type: ignore[arg-type]
     chart.set_log(True)
     chart.set_by_step(True)
-    qtbot.waitUntil(chart.settled, timeout=30_000)
+    qtbot.waitUntil(chart.settled)
     drawn = chart.canvas.drawn()
     assert drawn is not None and drawn.plan.kind == kind and drawn.look.theme.dark == (scheme == "dark")
     assert drawn.plan.log and len(drawn.plan.lines) >= 4

@@ -274,7 +274,7 @@ def test_dragging_the_crop_box_emits_a_square_inside_the_picture(panel: PictureP
     panel.crop.setFocus()
     qtbot.keyClicks(panel.crop, "---")
     qtbot.keyClick(panel.crop, Qt.Key.Key_Right)
-    qtbot.waitUntil(lambda: bool(fits), timeout=2000)
+    qtbot.waitUntil(lambda: bool(fits))
     qtbot.wait(60)
     box = fits[-1].box
     assert box is not None and box.width == box.height < 60
@@ -424,7 +424,7 @@ def test_the_strip_decodes_what_is_visible_only(qtbot: QtBot) -> None:
 
     strip.thumbnail_wanted.connect(decode)
     strip.set_source(source)
-    qtbot.waitUntil(lambda: 2 in source.decoded and 5 in source.decoded, timeout=5000)
+    qtbot.waitUntil(lambda: 2 in source.decoded and 5 in source.decoded)
     qtbot.wait(50)
     assert max(source.decoded) < 12 and len(source.decoded) == len(set(source.decoded))
     picked: list[int] = []
@@ -433,7 +433,7 @@ def test_the_strip_decodes_what_is_visible_only(qtbot: QtBot) -> None:
     qtbot.keyClick(strip, Qt.Key.Key_End)
     assert picked == [1, 4999]
     strip.set_current(4999)
-    qtbot.waitUntil(lambda: 4999 in source.decoded, timeout=5000)
+    qtbot.waitUntil(lambda: 4999 in source.decoded)
     strip.grab()
 
 
@@ -478,17 +478,17 @@ def test_a_bar_shortens_names_before_it_hides_a_button(qtbot: QtBot) -> None:
     window.addToolBar(bar)
     window.resize(900, 200)
     window.show()
-    qtbot.waitUntil(lambda: facts.shown() == facts.text(), timeout=5000)
+    qtbot.waitUntil(lambda: facts.shown() == facts.text())
     assert name.shown() == name.text() and name.menu() is not None
     window.resize(name.sizeHint().width() + last.sizeHint().width() + 80, 200)
-    qtbot.waitUntil(lambda: facts.shown() != facts.text(), timeout=5000)
+    qtbot.waitUntil(lambda: facts.shown() != facts.text())
     assert name.shown() == name.text() and last.isVisible()
     window.resize(1, 200)
-    qtbot.waitUntil(lambda: name.shown() != name.text() and last.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: name.shown() != name.text() and last.isVisible())
     assert name.shown().startswith("ResNet") and name.shown().endswith("…") and facts.shown() == ""
     assert last.width() == last.sizeHint().width()
     theme.set_font(QApplication.instance(), 21)
-    qtbot.waitUntil(lambda: name.width() > 100 and last.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: name.width() > 100 and last.isVisible())
 
 
 def test_an_arrow_that_qt_leaves_half_hidden_is_hidden(qtbot: QtBot) -> None:
@@ -509,10 +509,10 @@ def test_an_arrow_that_qt_leaves_half_hidden_is_hidden(qtbot: QtBot) -> None:
 
     interrupted()
     bar.updateGeometry()
-    qtbot.waitUntil(lambda: not arrow.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: not arrow.isVisible())
     interrupted()
     window.resize(window.width() + 40, window.height())
-    qtbot.waitUntil(lambda: not arrow.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: not arrow.isVisible())
 
 
 def test_a_column_is_never_narrower_than_what_is_in_it(qtbot: QtBot) -> None:

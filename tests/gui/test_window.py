@@ -78,7 +78,7 @@ def test_other_colours_while_a_pass_runs_are_those_that_are_shown(open_window: O
 
     def show(layer: str) -> Coloured:
         inspect.select_layer(layer)
-        qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+        qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive())
         coloured = arrived[-1].coloured
         assert coloured is not None
         return coloured
@@ -89,7 +89,7 @@ def test_other_colours_while_a_pass_runs_are_those_that_are_shown(open_window: O
     chosen = replace(grid.options(), colormap="grey")
     inspect.select_layer("layer2.0")
     grid.set_options(chosen)
-    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive(), timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.settled() and not inspect._after.isActive())
     looked, coloured = inspect.looked, arrived[-1].coloured
     assert looked is not None and looked.activation is not None and looked.stats is not None
     assert coloured is not None and coloured[0] != chosen
@@ -107,25 +107,25 @@ def test_only_the_workspace_on_screen_keeps_its_thread(open_window: Open, qtbot:
         return {one.name for one in threading.enumerate()} & {"networks", "lab", "studies", "desk", "costs", "files"}
 
     window = open_window()
-    qtbot.waitUntil(lambda: threads() == {"networks"}, timeout=20_000)
+    qtbot.waitUntil(lambda: threads() == {"networks"})
     qtbot.wait(600)
     assert threads() == {"networks"}
     lab = window.inspect._context.lab._runner
     window.gradients.page._begun = True  # nothing needs to be measured for this
     window.show_workspace("gradients")
     assert lab._linger_s is None
-    qtbot.waitUntil(lambda: "networks" not in threads(), timeout=20_000)
+    qtbot.waitUntil(lambda: "networks" not in threads())
     window.show_workspace("inspect")
     assert lab._linger_s == LINGER_S
     window.inspect.select_layer("layer3.0")
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
-    qtbot.waitUntil(lambda: threads() == {"networks"}, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
+    qtbot.waitUntil(lambda: threads() == {"networks"})
 
 
 def test_choosing_a_layer_in_the_map_shows_it(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     window.inspect.map.layer_selected.emit("layer3.2.add")
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
     assert window.inspect.looked is not None and window.inspect.looked.activation is not None
     assert window.inspect.looked.activation.maps.shape == (64, 8, 8)
 
@@ -145,11 +145,11 @@ def test_a_layer_under_the_mouse_is_known_before_it_is_clicked(open_window: Open
     assert arrived.args[0].request.look.layer == "layer2.1"
     assert inspect.layer == "layer1.0"  # nothing on screen has moved
     inspect.map.layer_selected.emit("layer2.1")
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     assert inspect.looked is not None and inspect.looked.pass_ms == 0
     assert inspect.looked.activation is not None and inspect.looked.activation.maps.shape == (32, 16, 16)
     inspect.select_layer("layer1.2")  # the mouse only passed by
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     assert inspect.looked.layer == "layer1.2" and inspect.looked.pass_ms > 0
 
 
@@ -160,7 +160,7 @@ def test_layers_of_a_picture_that_rests_are_all_known(open_window: Open, qtbot: 
 
     def rest() -> None:
         with qtbot.waitSignal(
-            inspect._context.nets.arrived, timeout=20_000, check_params_cb=lambda outcome: outcome.kind == "around"
+            inspect._context.nets.arrived, check_params_cb=lambda outcome: outcome.kind == "around"
         ) as arrived:
             inspect._idle.start()
         assert arrived.args is not None and arrived.args[0].error is None
@@ -168,17 +168,17 @@ def test_layers_of_a_picture_that_rests_are_all_known(open_window: Open, qtbot: 
     rest()
     for layer in inspect.card.layers:
         inspect.select_layer(layer.name)
-        qtbot.waitUntil(inspect.settled, timeout=20_000)
+        qtbot.waitUntil(inspect.settled)
         assert inspect.looked is not None and inspect.looked.layer == layer.name and inspect.looked.pass_ms == 0
     for sample in ("coffee", "rocket"):  # another picture is worth a pass of its own, however quickly it comes
         before = inspect.looked
         window.opener.open_picture(str(assets_dir() / "samples" / f"{sample}.jpg"))
-        qtbot.waitUntil(lambda shown=before: inspect.settled() and inspect.looked is not shown, timeout=20_000)
+        qtbot.waitUntil(lambda shown=before: inspect.settled() and inspect.looked is not shown)
         assert inspect.looked.pass_ms > 0
         inspect._look_around()  # and what is computed for it gives way
     rest()
     inspect.select_layer("layer3.1")
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     assert inspect.looked.pass_ms == 0
 
 
@@ -187,15 +187,15 @@ def test_the_next_layer_is_known_before_the_next_key(open_window: Open, qtbot: Q
     inspect = window.inspect
     inspect._idle.blockSignals(True)  # else all layers are known soon
     inspect.select_layer("layer2.0.conv1")
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     with qtbot.waitSignal(
-        inspect._context.nets.arrived, timeout=20_000, check_params_cb=lambda outcome: outcome.kind == "ahead"
+        inspect._context.nets.arrived, check_params_cb=lambda outcome: outcome.kind == "ahead"
     ) as arrived:
         window.actions_by_id["next_layer"].trigger()
     assert arrived.args is not None and arrived.args[0].request.look.layer == "layer2.0.relu1"
     assert inspect.layer == "layer2.0.bn1"
     window.actions_by_id["next_layer"].trigger()
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     assert inspect.looked is not None and inspect.looked.layer == "layer2.0.relu1" and inspect.looked.pass_ms == 0
 
 
@@ -206,11 +206,11 @@ def test_a_click_overtakes_what_is_computed_ahead(open_window: Open, qtbot: QtBo
     for _ in range(20):
         inspect.map.layer_pressed.emit("layer3.1")
         inspect.select_layer("layer2.0.conv1" if inspect.layer != "layer2.0.conv1" else "layer1.1")
-        qtbot.waitUntil(inspect.settled, timeout=20_000)
+        qtbot.waitUntil(inspect.settled)
         assert inspect.looked is not None and inspect.looked.layer == inspect.layer
     inspect.map.layer_pressed.emit("layer3.2")  # a press asks at once, and the click waits for that pass
     inspect.select_layer("layer3.2")
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     assert inspect.looked is not None and inspect.looked.layer == "layer3.2" and inspect.looked.pass_ms == 0
     assert inspect._ahead_look is None
 
@@ -222,7 +222,7 @@ def test_keys_step_through_the_layers(open_window: Open, qtbot: QtBot) -> None:
     assert window.inspect.layer == "layer2.0.bn1"
     window.actions_by_id["previous_layer"].trigger()
     assert window.inspect.layer == "layer2.0.conv1"
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
 
 
 def test_pins_stay_across_pictures_and_nets_of_the_same_shape(open_window: Open, qtbot: QtBot, tmp_path: Path) -> None:
@@ -234,13 +234,13 @@ def test_pins_stay_across_pictures_and_nets_of_the_same_shape(open_window: Open,
     other = tmp_path / "other.png"
     Image.new("RGB", (40, 40), (200, 30, 90)).save(other)
     drop(window, str(other))
-    qtbot.waitUntil(lambda: inspect.image is not None and inspect.image.source == "other.png", timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.image is not None and inspect.image.source == "other.png")
     assert inspect.pinned() == {3, 7}
     window.opener.open_model(OpenModel(ref="plain20", untrained=True))
-    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20", timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20")
     assert inspect.layer == "layer2.0"
     assert inspect.pinned() == {3, 7}
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
 
 
 def test_switching_nets_fifty_times_shows_only_the_last(open_window: Open, qtbot: QtBot) -> None:
@@ -252,8 +252,8 @@ def test_switching_nets_fifty_times_shows_only_the_last(open_window: Open, qtbot
     for turn in range(50):
         window.opener.open_model(OpenModel(ref=nets[turn % len(nets)], untrained=True))
     window.opener.open_model(OpenModel(ref="resnet44", untrained=True))
-    qtbot.waitUntil(lambda: bool(shown) and shown[-1] == "resnet44", timeout=30_000)
-    qtbot.waitUntil(window.inspect.settled, timeout=30_000)
+    qtbot.waitUntil(lambda: bool(shown) and shown[-1] == "resnet44")
+    qtbot.waitUntil(window.inspect.settled)
     assert shown == ["resnet44"]
     assert window.inspect.looked is not None and window.inspect.card is not None
     assert window.inspect.looked.card_id == window.inspect.card.id
@@ -267,7 +267,7 @@ def test_clicking_layers_quickly_shows_only_the_last(open_window: Open, qtbot: Q
     for name in names[:60]:
         window.inspect.select_layer(name)
     window.inspect.select_layer("layer3.8.relu2")
-    qtbot.waitUntil(window.inspect.settled, timeout=30_000)
+    qtbot.waitUntil(window.inspect.settled)
     assert window.inspect.looked is not None
     assert window.inspect.looked.layer == "layer3.8.relu2"
 
@@ -276,7 +276,7 @@ def test_the_block_taken_apart_adds_up(open_window: Open, qtbot: QtBot) -> None:
     window = open_window()
     window.inspect.select_layer("layer2.1")
     window.actions_by_id["show_parts"].trigger()
-    qtbot.waitUntil(lambda: window.inspect.settled() and window.inspect.looked.parts is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.inspect.settled() and window.inspect.looked.parts is not None)
     parts = window.inspect.looked.parts
     assert np.array_equal(parts.x + parts.f, parts.total)
     assert np.array_equal(np.maximum(parts.total, 0), parts.out)
@@ -293,7 +293,7 @@ def test_filters_of_the_first_layer_are_shown(open_window: Open, qtbot: QtBot) -
     window = open_window()
     window.inspect.select_layer("conv1")
     window.actions_by_id["show_filters"].trigger()
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
     assert window.inspect.center.mode == "filters"
     shown = window.inspect.center.filters.grid.activation()
     assert shown is not None and shown.maps.shape == (16, 3, 3)
@@ -318,14 +318,14 @@ def test_a_bad_file_says_one_sentence_and_the_app_lives_on(
     path = tmp_path / name
     path.write_bytes(content)
     before = window.inspect.looked
-    with qtbot.waitSignal(window.opener.failed, timeout=20_000) as failed:
+    with qtbot.waitSignal(window.opener.failed) as failed:
         drop(window, str(path))
     message = failed.args[0]
     assert name in message and message.endswith(".") and "\n" not in message
     assert window.inspect.banner.isVisible()
     assert window.inspect.looked is before
     window.inspect.select_layer("layer1.1")
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
     assert window.inspect.looked is not before
 
 
@@ -335,11 +335,9 @@ def test_pasting_a_picture(open_window: Open, qtbot: QtBot) -> None:
     image.fill(0xFF00FF00)
     QApplication.clipboard().setImage(image)
     window.actions_by_id["paste"].trigger()
-    qtbot.waitUntil(
-        lambda: window.inspect.image is not None and window.inspect.image.pixels.shape == (20, 30, 3), timeout=20_000
-    )
+    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.pixels.shape == (20, 30, 3))
     assert window.inspect.image.pixels[0, 0].tolist() == [0, 255, 0]
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
 
 
 def test_pasting_nothing_says_what_to_do(open_window: Open, qtbot: QtBot) -> None:
@@ -359,13 +357,13 @@ def test_a_folder_opens_as_a_strip_and_keeps_layer_and_pins(open_window: Open, q
     window.inspect.select_layer("layer3.0")
     window.inspect.toggle_pin(5)
     drop(window, str(folder))
-    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.source == "0.png", timeout=20_000)
+    qtbot.waitUntil(lambda: window.inspect.image is not None and window.inspect.image.source == "0.png")
     for action, name in (("next_picture", "1.png"), ("previous_picture", "0.png")):
         window.actions_by_id[action].trigger()
-        qtbot.waitUntil(lambda name=name: window.inspect.image.source == name, timeout=20_000)  # type: ignore[misc]
+        qtbot.waitUntil(lambda name=name: window.inspect.image.source == name)  # type: ignore[misc]
     assert window.inspect.strip.isVisible()
     assert window.inspect.layer == "layer3.0" and window.inspect.pinned() == {5}
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
 
 
 def test_every_action_has_text_tip_and_method(open_window: Open) -> None:
@@ -430,7 +428,7 @@ def test_missing_camera_is_one_sentence(open_window: Open, qtbot: QtBot, monkeyp
     if list(Path("/dev").glob("video*")):
         pytest.skip("this machine has a camera")
     window = open_window()
-    with qtbot.waitSignal(window.opener.failed, timeout=30_000) as failed:
+    with qtbot.waitSignal(window.opener.failed) as failed:
         window.actions_by_id["camera"].trigger()
     assert "camera" in failed.args[0]
 
@@ -447,20 +445,20 @@ def test_a_foreign_checkpoint_is_asked_about_and_the_answers_are_kept(
     window = open_window()
     drop(window, str(path))
     inspect = window.inspect
-    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.source == str(path), timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.source == str(path))
     assert "ResNet-20, shortcut A, 10 classes, 269,722 parameters, prefix `module.` stripped" in window.found.text()
     assert "mean and standard deviation" in inspect.banner.text() and "plain net" in inspect.banner.text()
     inspect.banner._buttons[0].click()
-    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20", timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "plain20")
     combo = inspect.picture.picker.combo
     combo.setCurrentIndex(combo.findText("ImageNet"))
     combo.activated.emit(combo.currentIndex())
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     window.opener.open_model(OpenModel(ref=str(path)))
-    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "resnet20", timeout=20_000)
+    qtbot.waitUntil(lambda: inspect.card is not None and inspect.card.arch == "resnet20")
     assert inspect.card is not None and inspect.card.normalization.title == "ImageNet"
     assert inspect.card.normalization_known
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
 
 
 def test_opening_can_be_cancelled_and_what_is_shown_stays(open_window: Open, qtbot: QtBot) -> None:
@@ -473,7 +471,7 @@ def test_opening_can_be_cancelled_and_what_is_shown_stays(open_window: Open, qtb
     qtbot.wait(100)
     assert window.inspect.card is before
     window.inspect.select_layer("layer2.1")
-    qtbot.waitUntil(window.inspect.settled, timeout=30_000)
+    qtbot.waitUntil(window.inspect.settled)
     assert window.inspect.card is before
 
 
@@ -481,17 +479,17 @@ def test_saving_writes_what_is_on_screen(open_window: Open, qtbot: QtBot, tmp_pa
     window = open_window()
     looked = window.inspect.looked
     assert looked is not None and looked.activation is not None
-    with qtbot.waitSignal(window.saver.said, timeout=20_000) as said:
+    with qtbot.waitSignal(window.saver.said) as said:
         window.saver.write_grid(str(tmp_path / "maps.npz"))
     assert "maps.npz" in said.args[0]
     with np.load(tmp_path / "maps.npz") as file:
         assert np.array_equal(file["maps"], looked.activation.maps)
-    with qtbot.waitSignal(window.saver.failed, timeout=20_000) as failed:
+    with qtbot.waitSignal(window.saver.failed) as failed:
         window.saver.write_grid(str(tmp_path / "maps.npz" / "x.png"))
     assert "cannot be written" in failed.args[0]
     window.saver.write_map(str(tmp_path / "map.svg"))
     assert (tmp_path / "map.svg").read_text(encoding="utf-8").count("<svg") == 1
-    with qtbot.waitSignal(window.saver.said, timeout=20_000):
+    with qtbot.waitSignal(window.saver.said):
         window.actions_by_id["copy_picture"].trigger()
     assert not QApplication.clipboard().image().isNull()
     window.actions_by_id["copy_python"].trigger()
@@ -503,7 +501,7 @@ def test_before_anything_is_open_nothing_breaks(open_window: Open, qtbot: QtBot)
     for name in ("save_grid", "save_map", "copy_python", "copy_picture", "next_layer", "show_parts", "unpin"):
         window.actions_by_id[name].trigger()
     window.grab()
-    qtbot.waitUntil(window.inspect.settled, timeout=60_000)
+    qtbot.waitUntil(window.inspect.settled)
 
 
 def test_the_guide_and_about_open_beside_the_work(open_window: Open, qtbot: QtBot) -> None:
@@ -532,7 +530,7 @@ def test_an_svg_is_drawn_and_shown(open_window: Open, qtbot: QtBot, tmp_path: Pa
     assert window.inspect.image is not None
     assert window.inspect.image.pixels.shape == (512, 1024, 3)
     assert window.inspect.image.pixels[200, 500].tolist() == [255, 0, 0]
-    qtbot.waitUntil(window.inspect.settled, timeout=20_000)
+    qtbot.waitUntil(window.inspect.settled)
     path.write_text("<svg")
     with qtbot.waitSignal(window.opener.failed) as failed:
         drop(window, str(path))
@@ -624,7 +622,7 @@ def test_at_the_end_all_workers_are_told_before_any_is_waited_for(qtbot: QtBot, 
     context = Context(*bridges, book=None, settings=settings)  # type: ignore[arg-type]
     for bridge in bridges:
         bridge.ask("wait", None)
-    qtbot.waitUntil(lambda: len(tokens) == 6, timeout=20_000)
+    qtbot.waitUntil(lambda: len(tokens) == 6)
     context.close()
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("stubborn")]
 
@@ -649,8 +647,8 @@ def test_a_mouse_that_leaves_or_rests_while_the_worker_is_busy(open_window: Open
     inspect._ahead.stop()
     inspect._look_ahead("layer2.1")  # the time is up while an answer is awaited
     assert asked == ["look"]
-    qtbot.waitUntil(lambda: asked == ["look", "ahead"], timeout=20_000)
-    qtbot.waitUntil(lambda: inspect._ahead_look is None, timeout=20_000)
+    qtbot.waitUntil(lambda: asked == ["look", "ahead"])
+    qtbot.waitUntil(lambda: inspect._ahead_look is None)
     inspect.map.layer_selected.emit("layer2.1")
-    qtbot.waitUntil(inspect.settled, timeout=20_000)
+    qtbot.waitUntil(inspect.settled)
     assert inspect.looked is not None and inspect.looked.layer == "layer2.1" and inspect.looked.pass_ms == 0

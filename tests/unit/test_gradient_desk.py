@@ -22,7 +22,7 @@ from resnet_viz.analysis.update_rules import UpdateRule
 from resnet_viz.core.errors import UserError
 from resnet_viz.core.paths import trained_dir
 from resnet_viz.core.token import CancelToken
-from resnet_viz.jobs.latest import LatestRunner, Outcome
+from resnet_viz.jobs.latest import LatestRunner, Outcome, Progress
 from resnet_viz.models import create
 from resnet_viz.session import gradient_flows
 from resnet_viz.session.batches_of import find_batch
@@ -82,7 +82,7 @@ def test_numbers_are_those_of_the_library(desk: GradientDesk, monkeypatch: pytes
     assert [len(band.flows) for band in parts.values[0].bands] == [1]
     assert parts.shares == sorted(parts.shares) and parts.shares[-1] == 1
     assert [len(band.flows) for band in parts.values[-1].bands] == [2, 2]
-    assert answer.pass_s > 0 and answer.measured_s > 0
+    assert answer.pass_s > 0 and 0.3 < answer.measured_s / answer.pass_s < 3
     assert parts.values[-1].pass_s == 0
 
 
@@ -230,23 +230,34 @@ def test_a_measurement_stops_soon(desk: GradientDesk, after_s: float) -> None:
 
 def test_the_newest_of_quick_requests_is_answered(desk: GradientDesk) -> None:
     outcomes: list[Outcome] = []
-    came = threading.Event()
+    begun, all_asked, came = threading.Event(), threading.Event(), threading.Event()
+
+    def handle(request: object, token: CancelToken, progress: Progress) -> object:
+        """Keep the first one in the midst of its work until all the others have been asked for."""
+
+        def told(share: float, value: object = None, /) -> None:
+            progress(share, value)
+            begun.set()
+            all_asked.wait(60)
+
+        return desk.handle(request, token, told)
 
     def deliver(outcome: Outcome) -> None:
         outcomes.append(outcome)
-        if outcome.progress is None and outcome.ticket == 6:
+        if outcome.progress is None:
             came.set()
 
-    runner = LatestRunner(desk.handle, deliver)
+    runner = LatestRunner(handle, deliver)
     try:
         for seed in range(30, 36):
             ticket = runner.submit("flow", MeasureFlow(PAIR, NOISY, tuple(range(seed, seed + 3))))
-            time.sleep(0.02)
-        assert ticket == 6 and came.wait(120)
+            assert begun.wait(60)
+        all_asked.set()
+        assert came.wait(120)
     finally:
         runner.close()
     final = [outcome for outcome in outcomes if outcome.progress is None]
-    assert final[-1].ticket == ticket and final[-1].error is None
+    assert [outcome.ticket for outcome in final] == [ticket] and final[0].error is None
     growing = [outcome.value for outcome in outcomes if outcome.progress is not None and outcome.ticket == ticket]
     assert growing and all(isinstance(value, FlowMeasured) for value in growing)
 
